@@ -1,0 +1,48 @@
+"""Folds a route's middlewares into flat tuples of phases, once, at load time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from gateway.exchange import Exchange
+from gateway.middleware import AnyMiddleware, Middleware
+
+Phase = Callable[[Exchange], Any]
+Phases = tuple[Phase, ...]
+
+
+class Step(NamedTuple):
+    """A request phase, and what is unwound when it is the one that answers."""
+
+    request: Phase
+    response: Phases
+    done: Phases
+
+
+class Chain(NamedTuple):
+    """Requests flow down `steps`; answers flow up `response`, then `done`.
+
+    Both are already in reverse order and hold only phases that a middleware overrides.
+    """
+
+    names: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    response: Phases = ()
+    done: Phases = ()
+
+
+def fold(middlewares: Sequence[tuple[str, AnyMiddleware]]) -> Chain:
+    """The chain of `(name, middleware)` pairs, first one outermost."""
+    steps: list[Step] = []
+    response: Phases = ()
+    done: Phases = ()
+    for _, middleware in middlewares:
+        kind = type(middleware)
+        if kind.response is not Middleware.response:
+            response = (middleware.response, *response)
+        if kind.done is not Middleware.done:
+            done = (middleware.done, *done)
+        if kind.request is not Middleware.request:
+            steps.append(Step(middleware.request, response, done))
+    return Chain(tuple(name for name, _ in middlewares), tuple(steps), response, done)

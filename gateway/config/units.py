@@ -1,0 +1,60 @@
+"""Quantities as people write them: `500ms`, `10MiB`, `30/s`, `20%`.
+
+Each is an annotated scalar; `decode.py` parses it with the function in its metadata.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, NamedTuple
+
+import msgspec
+
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+BYTES = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `500ms`, `1.5s`, `2m`, `1h30m`. Raises ValueError for anything else."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhd])", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError("expected a duration such as 500ms, 30s, 5m or 1h")
+    return sum(float(number) * SECONDS[unit] for number, unit in parts)
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `64KiB`, `10MiB`, `1024`. Raises ValueError for anything else."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]i?B|B|)", text)
+    if not found:
+        raise ValueError("expected a size such as 512, 64KiB or 10MiB")
+    return int(float(found[1]) * BYTES[found[2]])
+
+
+class Rate(NamedTuple):
+    """`count` requests each `seconds`."""
+
+    count: int
+    seconds: float
+
+
+def parse_rate(text: str) -> Rate:
+    """`30/s`, `100/m`, `5/10s`. Raises ValueError for anything else."""
+    found = re.fullmatch(r"(\d+)\s*/\s*(\d+(?:\.\d+)?)?(ms|[smhd])", text)
+    if not found or int(found[1]) == 0:
+        raise ValueError("expected a rate such as 30/s, 100/m or 1000/h")
+    return Rate(int(found[1]), float(found[2] or 1) * SECONDS[found[3]])
+
+
+def parse_ratio(text: str) -> float:
+    """A fraction of `20%`. Raises ValueError for anything else."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text)
+    if not found or float(found[1]) > 100:
+        raise ValueError("expected a share such as 20% or 0.2")
+    return float(found[1]) / 100
+
+
+# A bare number of seconds is refused, so that nobody has to guess the unit.
+Duration = Annotated[float, msgspec.Meta(extra={"parse": parse_duration, "numbers": False}, description="duration")]
+Size = Annotated[int, msgspec.Meta(extra={"parse": parse_size, "numbers": True}, description="size")]
+Ratio = Annotated[float, msgspec.Meta(ge=0, le=1, extra={"parse": parse_ratio, "numbers": True}, description="share")]
+RateOf = Annotated[Rate, msgspec.Meta(extra={"parse": parse_rate, "numbers": False}, description="rate")]

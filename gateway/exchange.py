@@ -1,0 +1,90 @@
+"""What one request knows about itself while it passes through the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gateway.http1.headers import Headers
+
+if TYPE_CHECKING:
+    from gateway.route import Route
+
+NO_CLAIMS: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a guard found the client to be. `kind` names the guard: jwt, api_key, basic."""
+
+    subject: str
+    kind: str
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    scopes: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+
+
+class Answer(Protocol):
+    """**Protocol:** the head of the answer as the response phase sees it, before it is sent."""
+
+    status: int
+
+    @property
+    def headers(self) -> Headers: ...
+
+
+class Exchange:
+    """One request and its answer.
+
+    Made by the listener, seen by every middleware, and by a plugin's handler as
+    `request["exchange"]`. What is not set at the start has its default on the class.
+
+    method, host (lower case, no port), scheme, path and query (raw bytes as received),
+    client_ip (behind trusted proxies the client's own), request_id: the request.
+    headers: the request's fields that travel on; hop-by-hop fields are not among them.
+    content_length: bytes of the body; None when it is chunked; 0 without a body.
+    body_limit: bytes of body this request may have; a middleware may lower it.
+    params: what `{name}` in the route's pattern caught, percent-decoded.
+    identity: set by the guard that verified it, for whoever comes after.
+    answer: in the response phase, the head about to be sent. Nobody may change the body.
+    status: of the answer once it is known; 499 when the client went first.
+    failure: in the done phase, None or why no whole answer came: "connect", "timeout",
+    "reset", "protocol", "exhausted", "client", "error".
+    upstream_seconds: time spent waiting for the target's answer; None when none was asked.
+    """
+
+    method: str
+    host: str
+    scheme: str
+    path: bytes
+    query: bytes
+    client_ip: str
+    request_id: str
+    headers: Headers
+    route: Route
+    started: float
+    content_length: int | None = 0
+    body_limit: int
+    captures: tuple[bytes, ...] = ()
+    identity: Identity | None = None
+    answer: Answer
+    status: int = 0
+    failure: str | None = None
+    target: str | None = None
+    upgrade: str | None = None
+    upstream_seconds: float | None = None
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    _notes: dict[object, Any] | None = None
+
+    @property
+    def notes(self) -> dict[object, Any]:
+        """A middleware's memory from one phase to the next; its own `self` is the key."""
+        if self._notes is None:
+            self._notes = {}
+        return self._notes
+
+    @property
+    def params(self) -> dict[str, str]:
+        return self.route.params_of(self.captures)

@@ -1,0 +1,79 @@
+"""CONTRACT: a plugin, an in-process service that answers requests, and what it is given."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
+
+import msgspec
+from aiohttp import web
+
+from gateway.middleware import NoOptions, OptionsT
+
+if TYPE_CHECKING:
+    from backends.limits import Limits
+    from gateway.telemetry.metrics import Metrics
+
+HealthCheck = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a plugin or middleware is given by the gateway.
+
+    name: its key in the file. folder: the file's folder, against which paths are read.
+    metrics: makes counters and gauges on the admin page. limits: the shared limiter.
+    plugin: what another plugin offers, by the plugin's name in the file, or None; to be asked
+    in start() or later. Plugins start in the file's order, before the middlewares.
+    routes: ids of the routes that end at this plugin, or that this middleware guards.
+    """
+
+    name: str
+    folder: Path
+    metrics: Metrics
+    limits: Limits
+    plugin: Callable[[str], Any]
+    plugins: Callable[[], Mapping[str, Any]]
+    routes: tuple[str, ...] = ()
+
+    @property
+    def log(self) -> logging.Logger:
+        return logging.getLogger(f"gateway.{self.name}")
+
+
+class Plugin(Generic[OptionsT]):
+    """Construct without I/O -> start() -> handlers -> stop(), which works after a failed start.
+
+    The handlers are aiohttp's own and find the verified identity and everything else about
+    the request on `request["exchange"]`.
+    """
+
+    Options: ClassVar[type[msgspec.Struct]] = NoOptions
+
+    def __init__(self, options: OptionsT, context: Context) -> None:
+        self.options = options
+        self.context = context
+
+    async def start(self) -> None:
+        """Open what it needs. An exception stops the start, or the reload."""
+
+    async def stop(self) -> None:
+        """Close it again."""
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """Paths are read after the route's `strip_prefix`."""
+        return ()
+
+    def offers(self) -> Any:
+        """The in-process API for other plugins and middlewares (`context.plugin(name)`)."""
+        return None
+
+    def checks(self) -> Mapping[str, HealthCheck]:
+        """Named checks for `/readyz`; one that raises, or takes over a second, is a failure."""
+        return {}
+
+
+AnyPlugin = Plugin[Any]
