@@ -45,7 +45,7 @@ class Middleware(Generic[OptionsT]):
     async def stop(self) -> None:
         """Close it again."""
 
-    def request(self, exchange: Exchange) -> Response | None | Awaitable[Response | None]:
+    def request(self, exchange: Exchange) -> Response | Awaitable[Response | None] | None:
         """None lets the request go on; a Response answers it here. May be `async def`."""
         return None
 

@@ -14,8 +14,9 @@ from aiohttp import web
 from gateway.middleware import NoOptions, OptionsT
 
 if TYPE_CHECKING:
-    from backends.limits import Limits
     from gateway.telemetry.metrics import Metrics
+
+    from backends.limits import Limits
 
 HealthCheck = Callable[[], Awaitable[None]]
 

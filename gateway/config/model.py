@@ -17,7 +17,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """A mapping of the file whose keys are all known."""
 
 
-class ListenTls(Section):
+class ListenTls(Section, frozen=True):
     """A listener's certificate. `client_ca` asks clients for one of theirs (mTLS)."""
 
     cert: str
@@ -25,14 +25,14 @@ class ListenTls(Section):
     client_ca: str | None = None
 
 
-class Listen(Section):
+class Listen(Section, frozen=True):
     """Where to listen: `host:port`, `[v6]:port` or `unix:/path`."""
 
     address: str
     tls: ListenTls | None = None
 
 
-class Server(Section):
+class Server(Section, frozen=True):
     listen: list[str | Listen] = ["0.0.0.0:4003"]
     admin: str | None = "127.0.0.1:9901"
     workers: Literal[1] = 1
@@ -42,7 +42,7 @@ class Server(Section):
     drain: Duration = 30.0
 
 
-class Timeout(Section):
+class Timeout(Section, frozen=True):
     """Seconds. On a route only the fields that are given replace the defaults.
 
     connect: until a connection to the target stands. request: from the end of the request to
@@ -56,7 +56,7 @@ class Timeout(Section):
     headers: Duration | None = None
 
 
-class Limits(Section):
+class Limits(Section, frozen=True):
     """Bytes of a request body and head; open client connections."""
 
     body: Size = 10 * 1024 * 1024
@@ -64,19 +64,19 @@ class Limits(Section):
     connections: Annotated[int, msgspec.Meta(ge=1)] = 10_000
 
 
-class Defaults(Section):
+class Defaults(Section, frozen=True):
     timeout: Timeout = Timeout(connect=0.5, request=30.0, idle=60.0, headers=10.0)
     limits: Limits = Limits()
 
 
-class Target(Section):
+class Target(Section, frozen=True):
     """`http://host:port/base`, `https://host`, or `unix:/path/to.sock`."""
 
     url: str
     weight: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 1
 
 
-class UpstreamTls(Section):
+class UpstreamTls(Section, frozen=True):
     """For https targets. Certificates are always verified: by `ca`, else by the system's."""
 
     ca: str | None = None
@@ -85,13 +85,13 @@ class UpstreamTls(Section):
     key: str | None = None
 
 
-class Retries(Section):
+class Retries(Section, frozen=True):
     attempts: Annotated[int, msgspec.Meta(ge=0, le=10)] = 1
     on: list[Literal["connect", "reset"]] = ["connect", "reset"]
     max_body: Size = 64 * 1024
 
 
-class Upstream(Section):
+class Upstream(Section, frozen=True):
     targets: list[Target]
     max_connections: Annotated[int, msgspec.Meta(ge=1)] = 256
     max_age: Duration = 300.0
@@ -110,7 +110,7 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
     options: Any = None
 
 
-class MatchRule(Section):
+class MatchRule(Section, frozen=True):
     path: str
     methods: list[str] = []
     hosts: list[str] = []
@@ -118,20 +118,20 @@ class MatchRule(Section):
     query: dict[str, str] = {}
 
 
-class Redirect(Section):
+class Redirect(Section, frozen=True):
     """`to` is a URL or a path; `{1}` and `{name}` are what the pattern caught."""
 
     to: str
     status: Literal[301, 302, 303, 307, 308] = 308
 
 
-class Respond(Section):
+class Respond(Section, frozen=True):
     status: Annotated[int, msgspec.Meta(ge=200, le=599)] = 200
     body: str = ""
     headers: dict[str, str] = {}
 
 
-class Route(Section):
+class Route(Section, frozen=True):
     """Exactly one of upstream, plugin, redirect and respond says where requests end."""
 
     id: str
@@ -146,7 +146,7 @@ class Route(Section):
     timeout: Timeout = Timeout()
 
 
-class Config(Section):
+class Config(Section, frozen=True):
     version: Literal[1]
     server: Server = Server()
     defaults: Defaults = Defaults()

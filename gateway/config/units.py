@@ -11,7 +11,16 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-BYTES = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+BYTES = {
+    "": 1,
+    "B": 1,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+}
 
 
 def parse_duration(text: str) -> float:
@@ -31,9 +40,9 @@ def parse_size(text: str) -> int:
 
 
 class Rate(NamedTuple):
-    """`count` requests each `seconds`."""
+    """`requests` requests each `seconds`."""
 
-    count: int
+    requests: int
     seconds: float
 
 
@@ -54,7 +63,16 @@ def parse_ratio(text: str) -> float:
 
 
 # A bare number of seconds is refused, so that nobody has to guess the unit.
-Duration = Annotated[float, msgspec.Meta(extra={"parse": parse_duration, "numbers": False}, description="duration")]
-Size = Annotated[int, msgspec.Meta(extra={"parse": parse_size, "numbers": True}, description="size")]
-Ratio = Annotated[float, msgspec.Meta(ge=0, le=1, extra={"parse": parse_ratio, "numbers": True}, description="share")]
-RateOf = Annotated[Rate, msgspec.Meta(extra={"parse": parse_rate, "numbers": False}, description="rate")]
+Duration = Annotated[
+    float, msgspec.Meta(extra={"parse": parse_duration, "numbers": False}, description="duration")
+]
+Size = Annotated[
+    int, msgspec.Meta(extra={"parse": parse_size, "numbers": True}, description="size")
+]
+Ratio = Annotated[
+    float,
+    msgspec.Meta(ge=0, le=1, extra={"parse": parse_ratio, "numbers": True}, description="share"),
+]
+RateOf = Annotated[
+    Rate, msgspec.Meta(extra={"parse": parse_rate, "numbers": False}, description="rate")
+]
