@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
+
+from backends.errors import UnknownScheme
 
 
 class Decision(NamedTuple):
@@ -22,9 +24,16 @@ class Decision(NamedTuple):
 class Limits(Protocol):
     """**Protocol:** GCRA (generic cell rate algorithm) per key.
 
-    `take` is one atomic step. `count` requests are allowed each `seconds`, `burst` more at
-    once. A driver that needs a round trip returns an awaitable and raises BackendError when
-    its engine is away; one that does not answers at once. Keys expire by themselves, and a
+    `take` is one atomic step. `burst` (at least 1) requests may pass at once; after that
+    `count` each `seconds`, evenly: one every `seconds / count`. In any stretch of `elapsed`
+    seconds no more than `burst + floor(elapsed * count / seconds)` pass, and a client that
+    tries often enough gets exactly that many. A refused request costs nothing.
+
+    A key is short text (whoever takes keys from clients digests long ones) and is always taken
+    with the same numbers; should they change, it owes at most one full burst of the new ones.
+
+    A driver that needs a round trip returns an awaitable and raises BackendError when its
+    engine is away; one that does not answers at once. Keys expire by themselves, and a
     driver's memory is bounded however many keys there are.
     """
 
@@ -35,4 +44,28 @@ class Limits(Protocol):
         self, key: str, count: int, seconds: float, burst: int
     ) -> Decision | Awaitable[Decision]: ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Let go of the engine. May be called twice."""
+
+
+def _memory(_: str) -> Limits:
+    from backends.limits.memory import MemoryLimits  # noqa: PLC0415 - a driver loads when asked for
+
+    return MemoryLimits()
+
+
+DRIVERS: dict[str, Callable[[str], Limits]] = {"memory": _memory}
+
+
+def open_limits(url: str) -> Limits:
+    """The limiter behind `url`, chosen by its scheme. Connects to nothing yet.
+
+    Raises UnknownScheme, which names the schemes there are and nothing else of the URL.
+    """
+    scheme, mark, _ = url.partition("://")
+    driver = DRIVERS.get(scheme) if mark else None
+    if driver is None:
+        known = ", ".join(f"{name}://" for name in DRIVERS)
+        said = f"no driver for {scheme}://" if mark else "not a URL"
+        raise UnknownScheme(f"limits: {said}; known are {known}")
+    return driver(url)
