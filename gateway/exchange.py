@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.http1.headers import Headers
+from gateway.http1.request import RequestHead
 
 if TYPE_CHECKING:
     from gateway.route import Route
-
-NO_CLAIMS: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,45 +33,41 @@ class Answer(Protocol):
     def headers(self) -> Headers: ...
 
 
-class Exchange:
+class Exchange(RequestHead):
     """One request and its answer.
 
     Made by the listener, seen by every middleware, and by a plugin's handler as
     `request["exchange"]`. What is not set at the start has its default on the class.
 
     method, host (lower case, no port), scheme, path and query (raw bytes as received),
-    client_ip (behind trusted proxies the client's own), request_id: the request.
+    client_ip (behind trusted proxies the client's own; "unix" on a unix socket), request_id.
     headers: the request's fields that travel on; hop-by-hop fields are not among them.
     content_length: bytes of the body; None when it is chunked; 0 without a body.
     body_limit: bytes of body this request may have; a middleware may lower it.
-    params: what `{name}` in the route's pattern caught, percent-decoded.
     identity: set by the guard that verified it, for whoever comes after.
+    reached_endpoint: every guard let it pass.
     answer: in the response phase, the head about to be sent. Nobody may change the body.
     status: of the answer once it is known; 499 when the client went first.
     failure: in the done phase, None or why no whole answer came: "connect", "timeout",
     "reset", "protocol", "exhausted", "client", "error".
-    upstream_seconds: time spent waiting for the target's answer; None when none was asked.
+    target: the URL of the target that was asked; upstream_seconds: from asking it to its last
+    byte. None when none was asked.
+    bytes_received, bytes_sent: of the request's body and of the whole answer.
     """
 
-    method: str
-    host: str
     scheme: str
-    path: bytes
-    query: bytes
     client_ip: str
     request_id: str
-    headers: Headers
     route: Route
     started: float
-    content_length: int | None = 0
     body_limit: int
+    answer: Answer
     captures: tuple[bytes, ...] = ()
     identity: Identity | None = None
-    answer: Answer
+    reached_endpoint: bool = False
     status: int = 0
     failure: str | None = None
     target: str | None = None
-    upgrade: str | None = None
     upstream_seconds: float | None = None
     bytes_received: int = 0
     bytes_sent: int = 0
@@ -87,4 +82,5 @@ class Exchange:
 
     @property
     def params(self) -> dict[str, str]:
+        """What `{name}` in the route's pattern caught, percent-decoded."""
         return self.route.params_of(self.captures)

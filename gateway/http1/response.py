@@ -1,0 +1,156 @@
+"""Reads the head of an HTTP/1.1 answer (RFC 9112). What is not clean is refused, not repaired."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.http1 import fields
+from gateway.http1.fields import FieldKinds
+from gateway.http1.headers import HeaderLines
+from gateway.http1.request import LINE_ENDS, MAX_FIELDS
+
+STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [^\r\n]*)?")
+KINDS = FieldKinds(fields.HOP_BY_HOP)
+UNTIL_CLOSE = -1
+
+
+class BadAnswer(Exception):
+    """The answer is not clean HTTP/1.x."""
+
+
+class ResponseHead:
+    """A parsed head.
+
+    start: the status line with the gateway's own version and the reason as received. lines: the fields
+    that travel on. content_length: None when chunked, UNTIL_CLOSE when the end of the
+    connection ends the body; 0 also for answers that never have one. has_length: whether a
+    Content-Length stands among `lines`.
+    """
+
+    status: int
+    start: bytes
+    lines: list[bytes]
+    minor: int = 1
+    content_length: int | None = UNTIL_CLOSE
+    keep_alive: bool = True
+    has_length: bool = False
+    upgrade: bytes | None = None
+    _headers: HeaderLines | None = None
+
+    @property
+    def headers(self) -> HeaderLines:
+        """A view of `lines` by name; changes go into `lines`."""
+        if self._headers is None:
+            self._headers = HeaderLines(self.lines)
+        return self._headers
+
+
+_starts: dict[bytes, tuple[int, int, bytes]] = {}
+
+
+def parse_response(head: bytes, to_head: bool) -> ResponseHead:
+    """The head from the bytes before the empty line; `to_head`: it answers a HEAD request.
+
+    Raises BadAnswer.
+    """
+    response = ResponseHead()
+    lines = head.split(b"\r\n")
+    count = len(lines) - 1
+    if count > MAX_FIELDS or head.translate(None, fields.IN_A_LINE) != LINE_ENDS[count]:
+        raise BadAnswer("the head holds control characters, or too many fields")
+    start = _starts.get(lines[0])
+    if start is None:
+        start = _status_line(lines[0])
+    response.minor, response.status, response.start = start
+    if response.minor == 0:
+        response.keep_alive = False
+    known = KINDS.known
+    passed = response.lines = []
+    length: bytes | None = None
+    special: list[tuple[int, bytes]] | None = None
+    del lines[0]
+    for line in lines:
+        name = line[: line.find(b":") + 1]
+        kind = known.get(name)
+        if kind is None:
+            kind = KINDS.classify(name)
+        if kind == fields.PASS:
+            passed.append(line)
+        elif kind == fields.CONTENT_LENGTH:
+            if length is not None:
+                raise BadAnswer("more than one Content-Length")
+            length = line[15:].strip(b" \t")
+            passed.append(line)
+        else:
+            if special is None:
+                special = []
+            special.append((kind, line))
+    coding = None if special is None else _special_fields(special, response)
+    _framing(length, coding, to_head, response)
+    return response
+
+
+def _status_line(line: bytes) -> tuple[int, int, bytes]:
+    found = STATUS_LINE.fullmatch(line)
+    if found is None:
+        raise BadAnswer("the status line is not one")
+    start = (int(found[1]), int(found[2]), b"HTTP/1.1 " + line[9:])
+    if len(_starts) >= 256:
+        _starts.clear()
+    _starts[line] = start
+    return start
+
+
+def _special_fields(special: list[tuple[int, bytes]], response: ResponseHead) -> bytes | None:
+    """Take note of the hop-by-hop fields; the transfer coding, if there is one."""
+    coding: bytes | None = None
+    upgrade: bytes | None = None
+    options: set[bytes] = set()
+    for kind, line in special:
+        value = line[line.find(b":") + 1 :].strip(b" \t")
+        if kind == fields.CONNECTION:
+            options |= {option.strip(b" \t").lower() for option in value.split(b",")}
+        elif kind == fields.TRANSFER_ENCODING:
+            if coding is not None:
+                raise BadAnswer("more than one Transfer-Encoding")
+            coding = value
+        elif kind == fields.UPGRADE:
+            upgrade = value
+        elif kind == fields.INVALID:
+            raise BadAnswer("a header field has no valid name")
+    if b"close" in options:
+        response.keep_alive = False
+    elif b"keep-alive" in options:
+        response.keep_alive = True
+    if b"upgrade" in options:
+        response.upgrade = upgrade
+    listed = options - {b"close", b"keep-alive", b"upgrade", b"", b"content-length"}
+    if listed:
+        response.lines[:] = [
+            line for line in response.lines if line.partition(b":")[0].lower() not in listed
+        ]
+    return coding
+
+
+def _framing(
+    length: bytes | None, coding: bytes | None, to_head: bool, response: ResponseHead
+) -> None:
+    """RFC 9112, 6.3."""
+    if length is not None:
+        if coding is not None:
+            raise BadAnswer("both Content-Length and Transfer-Encoding")
+        if not length.isdigit() or len(length) > 18:
+            raise BadAnswer("Content-Length is not a number")
+        response.has_length = True
+        response.content_length = int(length)
+    elif coding is not None:
+        if coding.lower() != b"chunked" or response.minor == 0:
+            raise BadAnswer("the transfer coding is not chunked")
+        response.content_length = None
+    status = response.status
+    if status < 200 or status == 204:
+        if coding is not None or length not in (None, b"0"):
+            raise BadAnswer("a body where none may be")
+        response.content_length = 0
+    elif to_head or status == 304:
+        response.content_length = 0
