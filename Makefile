@@ -1,0 +1,48 @@
+# Needs make and Python 3.11 or newer; everything else goes into .venv.
+PYTHON ?= python3
+CONFIG ?= config/gateway.yaml
+TESTS  ?= tests
+
+VENV := .venv
+PY   := $(VENV)/bin/python
+PIP  := $(PY) -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help run test lint check build clean
+
+help:
+	@awk -F ': .*## ' '/^[a-z]+: .*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+run: $(VENV)/.installed ## serve the embedded default on port 4003 (CONFIG=file for another)
+	@exec $(PY) -m gateway serve -c "$(CONFIG)"
+
+test: $(VENV)/.installed-test ## every test, with branch coverage of gateway/ (TESTS=path for some)
+	$(PY) -m pytest -q -n 2 --cov=gateway --cov-branch --cov-fail-under=$(if $(filter tests,$(TESTS)),90,0) $(TESTS)
+
+lint: $(VENV)/.installed-test ## ruff, mypy, import layers
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+
+check: lint test ## what CI runs
+
+build: $(VENV)/.installed-test ## the wheel and the source distribution, in dist/
+	$(PY) -m build
+
+clean: ## forget the environment and everything built
+	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+$(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "installing ait-gateway into $(VENV)"
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-test: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "installing ait-gateway and what its tests need into $(VENV)"
+	@$(PIP) -e '.[test]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "ait-gateway needs Python 3.11 or newer; $(PYTHON) is not (make PYTHON=/path/to/python3.11)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
