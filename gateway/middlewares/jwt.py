@@ -1,0 +1,202 @@
+"""`jwt`: only requests with a believed bearer token pass (RFC 6750, RFC 7519, RFC 9068)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from time import time
+
+from yarl import URL
+
+from gateway.errors import LoadError, Problem, Response
+from gateway.exchange import Exchange
+from gateway.jose.believed import Believed
+from gateway.jose.fetch import is_loopback
+from gateway.jose.issuer import Claims, KeyIssuer, issuer_among, revocation
+from gateway.jose.keys import KeyReader, KeySet, KeysUnavailable, shared_secret
+from gateway.jose.options import JwtOptions
+from gateway.jose.ring import KeyRing
+from gateway.jose.sources import (
+    DiscoveredKeys,
+    KeyAddress,
+    KeyFile,
+    KeySource,
+    PluginKeys,
+    SecretAlone,
+    is_web_address,
+)
+from gateway.jose.verify import Refused, UnknownKey, Verified, Verifier
+from gateway.middleware import Middleware
+from gateway.plugin import Context
+
+CHALLENGE = 'Bearer realm="gateway"'
+SCHEME = "bearer "
+PATIENCE = 5.0
+NOT_FOR_US = "The token is not meant for this service"
+DETAILS = {
+    "missing": "A bearer token is required",
+    "repeated": "More than one Authorization field",
+    "expired": "The token has expired",
+    "immature": "The token is not valid yet",
+    "signature": "The token's signature is not valid",
+    "audience": NOT_FOR_US,
+    "issuer": NOT_FOR_US,
+    "malformed": "The token is not valid",
+    "revoked": "The token is not valid",
+    "scope": "The token lacks a scope that is required here",
+    "role": "The token's owner lacks a role that is required here",
+    "no_keys": "Tokens cannot be verified right now",
+}
+KINDS = {
+    "repeated": (400, "invalid_request"),
+    "scope": (403, "insufficient_scope"),
+    "role": (403, "insufficient_scope"),
+}
+
+
+class Jwt(Middleware[JwtOptions]):
+    """Sets `exchange.identity`. Waits only for keys, and then at most once a request."""
+
+    Options = JwtOptions
+
+    def __init__(self, options: JwtOptions, context: Context) -> None:
+        super().__init__(options, context)
+        refused = context.metrics.counter(
+            "gateway_jwt_refused_total", "Requests a jwt guard refused", ("middleware", "reason")
+        )
+        fetches = context.metrics.counter(
+            "gateway_jwks_fetch_total", "Fetches of signing keys", ("middleware", "outcome")
+        )
+        self._refused = {reason: refused.labels(context.name, reason) for reason in DETAILS}
+        self._answers = {reason: _answer(reason, options.scopes) for reason in DETAILS}
+        self._scopes = frozenset(options.scopes)
+        self._roles = frozenset(options.roles)
+        self._verifier = Verifier(
+            options.algorithms,
+            issuer=options.issuer,
+            audiences=options.audiences,
+            leeway=options.leeway,
+        )
+        self._believed = Believed()
+        self._recent = self._believed.recent.get
+        self._revoked: Callable[[Claims], bool] | None = None
+        self._ring = KeyRing(
+            context.log,
+            changed=lambda keys: self._believed.keep_only(keys.marks),
+            counted=lambda outcome: fetches.labels(context.name, outcome).inc(),
+        )
+
+    async def start(self) -> None:
+        """Raises LoadError for keys in a file that cannot be used; an issuer may be down."""
+        issuer = issuer_among(self.context.plugins().values(), self.options.issuer)
+        self._revoked = revocation(issuer)
+        try:
+            await self._ring.start(self._source(issuer))
+        except KeysUnavailable as error:
+            raise LoadError(f"middleware {self.context.name!r}: {error}") from error
+
+    async def stop(self) -> None:
+        await self._ring.stop()
+
+    def request(self, exchange: Exchange) -> Response | Awaitable[Response | None] | None:
+        fields = exchange.headers.getall("authorization")
+        if len(fields) != 1:
+            return self._refuse("repeated" if fields else "missing")
+        verified = self._recent(fields[0])
+        if verified is None or verified.until <= time():
+            return self._unseen(exchange, fields[0])
+        revoked = self._revoked
+        if revoked is not None and revoked(verified.identity.claims):
+            return self._refuse("revoked")
+        exchange.identity = verified.identity
+        return None
+
+    def _unseen(
+        self, exchange: Exchange, field: str
+    ) -> Response | Awaitable[Response | None] | None:
+        verified = self._believed.recall(field)
+        if verified is not None and verified.until > time():
+            return self._admit(exchange, field, verified)
+        if field[: len(SCHEME)].lower() != SCHEME:
+            return self._refuse("missing")
+        keys = self._ring.keys
+        flight = self._ring.flight
+        if keys is not None:
+            try:
+                return self._admit(exchange, field, self._verified(field, keys))
+            except UnknownKey:
+                flight = self._ring.refetch()
+            except Refused as refused:
+                return self._refuse(refused.reason)
+        if flight is not None:
+            return self._later(exchange, field, flight)
+        return self._no_keys() if keys is None else self._refuse("signature")
+
+    async def _later(
+        self, exchange: Exchange, field: str, flight: asyncio.Task[None]
+    ) -> Response | None:
+        await asyncio.wait([flight], timeout=PATIENCE)
+        keys = self._ring.keys
+        if keys is None:
+            return self._no_keys()
+        try:
+            return self._admit(exchange, field, self._verified(field, keys))
+        except Refused as refused:
+            return self._refuse(refused.reason)
+
+    def _verified(self, field: str, keys: KeySet) -> Verified:
+        return self._verifier.verify(field[len(SCHEME) :].strip(" "), keys)
+
+    def _admit(self, exchange: Exchange, field: str, verified: Verified) -> Response | None:
+        identity = verified.identity
+        if not self._scopes <= identity.scopes:
+            return self._refuse("scope")
+        if not self._roles <= identity.roles:
+            return self._refuse("role")
+        if self._revoked is not None and self._revoked(identity.claims):
+            return self._refuse("revoked")
+        self._believed.add(field, verified)
+        exchange.identity = identity
+        return None
+
+    def _refuse(self, reason: str) -> Problem:
+        self._refused[reason].inc()
+        status, challenge = self._answers[reason]
+        return Problem(status, DETAILS[reason], [("WWW-Authenticate", challenge)])
+
+    def _no_keys(self) -> Problem:
+        self._refused["no_keys"].inc()
+        wait = str(self._ring.retry_after())
+        return Problem(503, DETAILS["no_keys"], [("Retry-After", wait)])
+
+    def _source(self, issuer: KeyIssuer | None) -> KeySource:
+        options = self.options
+        secret = None if options.secret is None else shared_secret(options.secret)
+        reader = KeyReader(options.algorithms, secret)
+        if not options.asymmetric and secret is not None:
+            return SecretAlone(reader)
+        if options.jwks is not None:
+            if not is_web_address(options.jwks):
+                return KeyFile(self.context.folder / options.jwks, reader)
+            return KeyAddress(self._warned(options.jwks), reader)
+        if issuer is not None:
+            return PluginKeys(issuer, reader)
+        assert options.issuer is not None
+        return DiscoveredKeys(self._warned(options.issuer), reader)
+
+    def _warned(self, address: str) -> str:
+        url = URL(address)
+        if url.scheme != "https" and not is_loopback(url):
+            self.context.log.warning("signing keys come over plain http from %s", url.host)
+        return address
+
+
+def _answer(reason: str, scopes: Sequence[str]) -> tuple[int, str]:
+    """Status and challenge (RFC 6750 section 3); without an error code when no token came."""
+    if reason == "missing":
+        return 401, CHALLENGE
+    status, error = KINDS.get(reason, (401, "invalid_token"))
+    challenge = f'{CHALLENGE}, error="{error}", error_description="{DETAILS[reason]}"'
+    if status == 403 and scopes:
+        challenge += f', scope="{" ".join(scopes)}"'
+    return status, challenge
