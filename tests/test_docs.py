@@ -1,0 +1,133 @@
+"""The documentation says what is so."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+import pytest
+
+from gateway.config.model import Config
+from gateway.loader import middleware_class, plugin_class
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+EXAMPLES = sorted((ROOT / "config").rglob("*.yaml"))
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def as_table(block: str) -> str:
+    """A whole table is as it is; middlewares alone get a route that they guard."""
+    if block.startswith("version:"):
+        return block
+    names = ", ".join(re.findall(r"^  (\w+):", block, re.MULTILINE))
+    route = f"{{id: all, match: {{path: /**}}, middlewares: [{names}], respond: {{}}}}"
+    return f"version: 1\n{block}routes:\n  - {route}\n"
+
+
+def check(file: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "check", "-c", str(file)],
+        capture_output=True,
+        text=True,
+        cwd=file.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+class TestATable:
+    @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
+    def test_that_ships_passes_its_check(self, file: Path) -> None:
+        check(file)
+
+    @pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block.split()[1].strip(":"))
+    def test_in_the_readme_passes_its_check(self, block: str, tmp_path: Path) -> None:
+        file = tmp_path / "gateway.yaml"
+        file.write_text(as_table(block))
+        check(file)
+
+    def test_ships_for_every_example_class(self) -> None:
+        used = "".join(file.read_text() for file in EXAMPLES)
+        for file in (ROOT / "config" / "examples").glob("*.py"):
+            assert f'"./{file.name}:' in used
+
+
+class TestTheReadme:
+    def test_names_every_key_of_the_route_table(self) -> None:
+        rows = set(re.findall(r"^\| `([^`]+)` \|", README, re.MULTILINE))
+        keys = set(keys_of(Config))
+        assert keys - rows == set()
+
+    def test_names_no_key_that_is_not_there(self) -> None:
+        table = README.split("## The route table")[1].split("\n## ")[0]
+        rows = set(re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE))
+        assert rows - set(keys_of(Config)) == set()
+
+    def test_shows_classes_that_load(self, tmp_path: Path) -> None:
+        plugin, middleware = blocks("python")
+        (tmp_path / "hello.py").write_text(plugin)
+        (tmp_path / "no_bots.py").write_text(middleware)
+        assert plugin_class("./hello.py", tmp_path).__name__ == "Hello"
+        assert middleware_class("./no_bots.py", tmp_path).__name__ == "NoBots"
+
+    def test_shows_commands_that_exist(self) -> None:
+        commands = "\n".join(blocks("sh"))
+        makefile = (ROOT / "Makefile").read_text()
+        for target in re.findall(r"^make (\w+)", commands, re.MULTILINE):
+            assert f"\n{target}: " in makefile
+        for command in set(re.findall(r"^ait-gateway (\w+)", commands, re.MULTILINE)):
+            done = subprocess.run(
+                [sys.executable, "-m", "gateway", command, "--help"],
+                capture_output=True,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )
+            assert done.returncode == 0, done.stderr
+
+    def test_links_to_files_that_exist(self) -> None:
+        for link in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+            assert (ROOT / link).exists(), link
+
+
+def keys_of(kind: Any, at: str = "") -> Iterator[str]:
+    """`a.b`, `a.*.b` under a mapping of names, `a[].b` in a list: the keys with no keys below."""
+    hints = get_type_hints(kind)
+    for field in msgspec.structs.fields(kind):
+        if field.name == "options":
+            continue
+        path = f"{at}.{field.encode_name}" if at else field.encode_name
+        below = [
+            key
+            for struct, where in structs_in(hints[field.name], path)
+            for key in keys_of(struct, where)
+        ]
+        yield from below or [f"{path}.*" if path == "backends" else path]
+        if below and takes_a_scalar(hints[field.name]):
+            yield path
+
+
+def takes_a_scalar(hint: Any) -> bool:
+    return get_origin(hint) is list and get_origin(get_args(hint)[0]) is types.UnionType
+
+
+def structs_in(hint: Any, at: str) -> Iterator[tuple[Any, str]]:
+    origin, inner = get_origin(hint), get_args(hint)
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        yield hint, at
+    elif origin is list:
+        yield from structs_in(inner[0], f"{at}[]")
+    elif origin is dict:
+        yield from structs_in(inner[1], f"{at}.*")
+    elif origin is types.UnionType:
+        for each in inner:
+            yield from structs_in(each, at)
