@@ -1,0 +1,377 @@
+"""HTTP/1 spoken by hand: a client and an upstream that send and record exact bytes.
+
+Everything blocks, with DEADLINE seconds as the bound, so that a test reads from top to bottom.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+DEADLINE = 15.0
+CRLF = b"\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+Address: TypeAlias = tuple[str, int] | str
+
+
+class Closed(Exception):
+    """The peer ended the connection, `reset` or not, before what was asked for."""
+
+    def __init__(self, received: bytes, *, reset: bool) -> None:
+        super().__init__(f"closed (reset={reset}) after {received[-200:]!r}")
+        self.received = received
+        self.reset = reset
+
+
+@dataclass
+class Message:
+    """A request or an answer as it came off the wire. `complete` is False for a broken body."""
+
+    start: bytes
+    lines: list[bytes]
+    body: bytes = b""
+    trailers: list[bytes] = field(default_factory=list)
+    complete: bool = True
+
+    @property
+    def status(self) -> int:
+        return int(self.start.split(b" ", 2)[1])
+
+    @property
+    def target(self) -> bytes:
+        return self.start.split(b" ")[1]
+
+    @property
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        return [(name, value.strip(b" \t")) for name, _, value in self._parted()]
+
+    def values(self, name: str) -> list[bytes]:
+        return [value for key, value in self.fields if key.lower() == name.lower().encode()]
+
+    def value(self, name: str) -> bytes | None:
+        values = self.values(name)
+        assert len(values) < 2, f"{name} came {len(values)} times: {values}"
+        return values[0] if values else None
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def _parted(self) -> list[tuple[bytes, bytes, bytes]]:
+        return [line.partition(b":") for line in self.lines]
+
+
+class Wire:
+    """One connection. `received` keeps every byte unless `keep` is off."""
+
+    def __init__(self, sock: socket.socket, *, keep: bool = True) -> None:
+        sock.settimeout(DEADLINE)
+        self.sock = sock
+        self.keep = keep
+        self.received = bytearray()
+        self.count = 0
+        self._unread = bytearray()
+
+    def send(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+    def send_slowly(self, data: bytes) -> None:
+        """Each byte in a segment of its own."""
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in data:
+            self.sock.sendall(bytes([byte]))
+
+    def half_close(self) -> None:
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def reset(self) -> None:
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+        self.sock.close()
+
+    def read_line(self) -> bytes:
+        """Up to and without CRLF."""
+        while CRLF not in self._unread:
+            self._need_more()
+        line, _, rest = bytes(self._unread).partition(CRLF)
+        self._unread[:] = rest
+        return line
+
+    def read_exactly(self, size: int) -> bytes:
+        while len(self._unread) < size:
+            self._need_more()
+        data = bytes(self._unread[:size])
+        del self._unread[:size]
+        return data
+
+    def read_to_end(self) -> bytes:
+        """Up to the FIN. Raises Closed for a reset."""
+        while self._more():
+            pass
+        data = bytes(self._unread)
+        self._unread.clear()
+        return data
+
+    def read_head(self) -> Message:
+        start = self.read_line()
+        lines = []
+        while line := self.read_line():
+            lines.append(line)
+        return Message(start, lines)
+
+    def read_body(self, message: Message, *, until_close: bool) -> None:
+        """The body by its framing, into `message`; a connection lost on the way is recorded."""
+        try:
+            if (message.value("Transfer-Encoding") or b"").lower() == b"chunked":
+                assert message.value("Content-Length") is None, "both framings"
+                self._read_chunks(message)
+            elif (length := message.value("Content-Length")) is not None:
+                message.body = self.read_exactly(int(length))
+            elif until_close:
+                message.body = self.read_to_end()
+        except Closed as closed:
+            message.complete = False
+            message.body += closed.received
+
+    def wait_closed(self) -> bytes:
+        """Until the peer's FIN or reset; what came before it."""
+        try:
+            return self.read_to_end()
+        except Closed as closed:
+            return closed.received
+
+    def _read_chunks(self, message: Message) -> None:
+        parts = []
+        try:
+            while size := int(self.read_line().partition(b";")[0], 16):
+                parts.append(self.read_exactly(size))
+                assert self.read_line() == b"", "chunk data is longer than its size"
+        finally:
+            message.body = b"".join(parts)
+        while line := self.read_line():
+            message.trailers.append(line)
+
+    def _need_more(self) -> None:
+        if not self._more():
+            rest = bytes(self._unread)
+            self._unread.clear()
+            raise Closed(rest, reset=False)
+
+    def _more(self) -> bool:
+        try:
+            data = self.sock.recv(256 * 1024)
+        except (ConnectionError, ssl.SSLError):
+            rest = bytes(self._unread)
+            self._unread.clear()
+            raise Closed(rest, reset=True) from None
+        self.count += len(data)
+        if self.keep:
+            self.received += data
+        self._unread += data
+        return bool(data)
+
+
+class Client(Wire):
+    """A client's connection."""
+
+    def get(self, target: str, host: str, *lines: str) -> Message:
+        self.send(request("GET", target, host, *lines))
+        return self.answer()
+
+    def answer(self, method: str = "GET") -> Message:
+        """The next answer, interim ones included. Raises Closed when none comes."""
+        message = self.read_head()
+        bodiless = method == "HEAD" or message.status in (204, 304) or message.status < 200
+        if not bodiless:
+            self.read_body(message, until_close=True)
+        return message
+
+    def sees_the_end(self) -> None:
+        """The server closes, and had no more to say."""
+        rest = self.wait_closed()
+        assert rest == b"", f"more bytes than one answer: {rest[:200]!r}"
+
+
+def request(method: str, target: str, host: str, *lines: str, body: bytes = b"") -> bytes:
+    """A request; with a body it has a Content-Length."""
+    head = [f"{method} {target} HTTP/1.1", f"Host: {host}", *lines]
+    if body:
+        head.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*head, "", ""]).encode("latin-1") + body
+
+
+def answer(body: bytes = b"ok", *lines: str, status: str = "200 OK") -> bytes:
+    """An answer with a Content-Length."""
+    head = [f"HTTP/1.1 {status}", *lines, f"Content-Length: {len(body)}", "", ""]
+    return "\r\n".join(head).encode("latin-1") + body
+
+
+def dial(address: Address, *, keep: bool = True) -> Client:
+    if isinstance(address, str):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(DEADLINE)
+        sock.connect(address)
+        return Client(sock, keep=keep)
+    return Client(socket.create_connection(address, timeout=DEADLINE), keep=keep)
+
+
+class UpstreamConnection(Wire):
+    """The upstream's side of one connection, as a script is given it. `number` counts from 0."""
+
+    def __init__(self, sock: socket.socket, upstream: ScriptedUpstream, number: int) -> None:
+        super().__init__(sock)
+        self.upstream = upstream
+        self.number = number
+        self.ended = threading.Event()
+
+    def read_request(self) -> Message:
+        message = self.read_head()
+        self.upstream.note(self.upstream.heads, message)
+        self.read_body(message, until_close=False)
+        if message.complete:
+            self.upstream.note(self.upstream.requests, message)
+            return message
+        raise Closed(message.body, reset=False)
+
+    def read_request_head(self) -> Message:
+        message = self.read_head()
+        self.upstream.note(self.upstream.heads, message)
+        return message
+
+
+Script = Callable[[UpstreamConnection], None]
+
+
+def replying(*payloads: bytes) -> Script:
+    """Answers the first request on a connection with the first payload, and so on; the last
+    one goes on for ever."""
+
+    def script(connection: UpstreamConnection) -> None:
+        for payload in payloads[:-1]:
+            connection.read_request()
+            connection.send(payload)
+        while True:
+            connection.read_request()
+            connection.send(payloads[-1])
+
+    return script
+
+
+def in_turn(*scripts: Script) -> Script:
+    """The first connection runs the first script, and so on; the last one goes on for ever."""
+
+    def script(connection: UpstreamConnection) -> None:
+        scripts[min(connection.number, len(scripts) - 1)](connection)
+
+    return script
+
+
+class ScriptedUpstream:
+    """A server whose every connection runs `script` in a thread of its own.
+
+    Listens from the start, accepts from the first use of `script` on; whatever is left in a
+    connection when its script returns is closed. A failed assertion in a script surfaces in
+    `close()`.
+    """
+
+    def __init__(self, listener: socket.socket, *, tls: ssl.SSLContext | None = None) -> None:
+        self.listener = listener
+        self.tls = tls
+        self.host = ""
+        self.connections: list[UpstreamConnection] = []
+        self.heads: list[Message] = []
+        self.requests: list[Message] = []
+        self.errors: list[BaseException] = []
+        self._script: Script = replying(OK)
+        self._threads: list[threading.Thread] = []
+        self._changed = threading.Condition()
+
+    @property
+    def script(self) -> Script:
+        return self._script
+
+    @script.setter
+    def script(self, script: Script) -> None:
+        self._script = script
+        self.start()
+
+    @property
+    def received(self) -> bytes:
+        return b"".join(bytes(connection.received) for connection in self.connections)
+
+    def start(self) -> None:
+        if not self._threads:
+            self._run(self._accept)
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Until `condition` holds; looked at when a connection or request comes or ends."""
+        with self._changed:
+            assert self._changed.wait_for(condition, DEADLINE), "did not happen in time"
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for connection in self.connections:
+            connection.close()
+        for thread in self._threads:
+            thread.join(DEADLINE)
+        assert not self.errors, self.errors
+
+    def _run(self, target: Callable[..., None], *args: object) -> None:
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = self.listener.accept()
+                connection = UpstreamConnection(sock, self, len(self.connections))
+                self.connections.append(connection)
+                self._run(self._serve, connection)
+                self._tell()
+
+    def _serve(self, connection: UpstreamConnection) -> None:
+        try:
+            if self.tls is not None:
+                connection.sock = self.tls.wrap_socket(connection.sock, server_side=True)
+            self._script(connection)
+        except (Closed, OSError):
+            pass
+        except BaseException as error:  # noqa: BLE001 - shown to the test by close()
+            self.errors.append(error)
+        finally:
+            connection.close()
+            connection.ended.set()
+            self._tell()
+
+    def note(self, seen: list[Message], message: Message) -> None:
+        with self._changed:
+            seen.append(message)
+            self._changed.notify_all()
+
+    def _tell(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+
+def listening(address: Address = ("127.0.0.1", 0)) -> socket.socket:
+    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    if not isinstance(address, str) and ":" in address[0]:
+        family = socket.AF_INET6
+    listener = socket.socket(family)
+    listener.bind(address)
+    listener.listen(128)
+    return listener

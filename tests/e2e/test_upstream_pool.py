@@ -1,0 +1,193 @@
+"""Connections to an upstream are reused, bounded, and retried once when it is safe."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.problems import assert_problem
+from tests.e2e.rawhttp import (
+    OK,
+    Client,
+    ScriptedUpstream,
+    UpstreamConnection,
+    answer,
+    in_turn,
+    replying,
+    request,
+)
+from tests.e2e.site import Site
+
+
+@pytest.fixture(scope="module")
+def site(new_site: Site) -> Site:
+    new_site.pools(20)
+    new_site.pool("three", upstream={"max_connections": 3})
+    new_site.pool("young", upstream={"max_age": "200ms"})
+    new_site.pool("brief", upstream={"keep_idle": "200ms"})
+    return new_site.start()
+
+
+def stale_with(end: Callable[[UpstreamConnection], None], *, reading: bool) -> Callable[..., None]:
+    """Answers once; ends the connection when, or after, the next request arrives."""
+
+    def script(connection: UpstreamConnection) -> None:
+        connection.read_request()
+        connection.send(OK)
+        if reading:
+            connection.read_request()
+        else:
+            connection.sock.recv(1)
+        end(connection)
+
+    return script
+
+
+ENDINGS = {"closed": UpstreamConnection.close, "reset": UpstreamConnection.reset}
+
+
+@pytest.mark.parametrize("reading", [True, False], ids=["read", "unread"])
+@pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS)
+def test_a_get_on_a_stale_connection_is_sent_again_unseen(
+    client: Client,
+    upstream: ScriptedUpstream,
+    end: Callable[[UpstreamConnection], None],
+    reading: bool,
+) -> None:
+    upstream.script = in_turn(stale_with(end, reading=reading), replying(answer(b"again")))
+    assert client.get("/1", upstream.host).body == b"ok"
+    assert client.get("/2", upstream.host).body == b"again"
+    assert len(upstream.connections) == 2
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+@pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS)
+def test_what_is_not_idempotent_is_never_sent_twice(
+    client: Client,
+    upstream: ScriptedUpstream,
+    end: Callable[[UpstreamConnection], None],
+    method: str,
+) -> None:
+    upstream.script = in_turn(stale_with(end, reading=True), replying(OK))
+    assert client.get("/1", upstream.host).status == 200
+    client.send(request(method, "/2", upstream.host, body=b"x"))
+    assert_problem(client.answer(), 502)
+    assert [seen.target for seen in upstream.heads] == [b"/1", b"/2"]
+
+
+def test_a_stale_connection_is_retried_only_once(
+    client: Client, upstream: ScriptedUpstream
+) -> None:
+    upstream.script = in_turn(
+        stale_with(UpstreamConnection.close, reading=True),
+        lambda connection: (connection.read_request(), connection.close())[1],
+    )
+    assert client.get("/1", upstream.host).status == 200
+    assert_problem(client.get("/2", upstream.host), 502)
+    assert len(upstream.heads) == 3
+
+
+def test_a_get_whose_answer_had_begun_is_not_sent_again(
+    client: Client, upstream: ScriptedUpstream
+) -> None:
+    def script(connection: UpstreamConnection) -> None:
+        connection.read_request()
+        connection.send(OK)
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+
+    upstream.script = in_turn(script, replying(OK))
+    assert client.get("/1", upstream.host).status == 200
+    client.send(request("GET", "/2", upstream.host))
+    assert not client.answer().complete
+    assert len(upstream.heads) == 2
+
+
+def test_a_connection_closed_while_idle_is_not_used_even_for_a_post(
+    client: Client, upstream: ScriptedUpstream
+) -> None:
+    upstream.script = in_turn(
+        lambda connection: (connection.read_request(), connection.send(OK))[1], replying(OK)
+    )
+    assert client.get("/1", upstream.host).status == 200
+    upstream.wait_for(upstream.connections[0].ended.is_set)
+    assert client.get("/nobody", "unknown.test").status == 404
+    client.send(request("POST", "/2", upstream.host, body=b"x"))
+    assert client.answer().status == 200
+    assert len(upstream.requests) == 2
+
+
+def test_sequential_requests_share_one_connection(
+    connect: Callable[[], Client], upstream: ScriptedUpstream
+) -> None:
+    for number in range(30):
+        client = connect()
+        client.send(request("POST" if number % 2 else "GET", "/", upstream.host, body=b"x"))
+        assert client.answer().status == 200
+    assert len(upstream.connections) == 1
+
+
+def test_an_upstream_s_connection_close_is_obeyed(
+    client: Client, upstream: ScriptedUpstream
+) -> None:
+    def script(connection: UpstreamConnection) -> None:
+        connection.read_request()
+        connection.send(answer(b"ok", "Connection: close"))
+        assert connection.wait_closed() == b"", "a request after Connection: close"
+
+    upstream.script = script
+    for _ in range(3):
+        assert client.get("/", upstream.host).status == 200
+    assert len(upstream.connections) == 3
+
+
+def test_max_connections_bounds_what_runs_at_once(
+    connect: Callable[[], Client], site: Site
+) -> None:
+    upstream = site.scripted["three"]
+    lock = threading.Lock()
+    barrier = threading.Barrier(3)
+    busy, most = 0, 0
+
+    def script(connection: UpstreamConnection) -> None:
+        nonlocal busy, most
+        while True:
+            first = connection.read_request().value("X-First")
+            with lock:
+                busy += 1
+                most = max(most, busy)
+            if first:
+                barrier.wait(10)
+            with lock:
+                busy -= 1
+            connection.send(OK)
+
+    upstream.script = script
+    clients = [connect() for _ in range(12)]
+    for client in clients[:3]:
+        client.send(request("GET", "/", upstream.host, "X-First: 1"))
+    assert [client.answer().status for client in clients[:3]] == [200] * 3
+    for client in clients:
+        client.send(request("GET", "/", upstream.host))
+    statuses = [client.answer().status for client in clients]
+    assert set(statuses) <= {200, 503}
+    assert statuses.count(200) >= 3
+    assert most == 3
+    assert len(upstream.connections) == 3
+
+
+@pytest.mark.parametrize("name", ["young", "brief"])
+def test_a_connection_too_old_or_idle_too_long_is_closed(
+    client: Client, site: Site, name: str
+) -> None:
+    upstream = site.scripted[name]
+    upstream.start()
+    assert client.get("/", upstream.host).status == 200
+    if name == "brief":
+        upstream.wait_for(upstream.connections[0].ended.is_set)
+    else:
+        while len(upstream.connections) == 1:
+            assert client.get("/", upstream.host).status == 200
+    assert client.get("/", upstream.host).status == 200
