@@ -33,7 +33,9 @@ class Listen(Section, frozen=True):
 
 
 class Server(Section, frozen=True):
-    listen: list[str | Listen] = ["0.0.0.0:4003"]
+    listen: Annotated[list[str | Listen], msgspec.Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: ["0.0.0.0:4003"]
+    )
     admin: str | None = "127.0.0.1:9901"
     workers: Literal[1] = 1
     trusted_proxies: list[str] = []
@@ -42,18 +44,28 @@ class Server(Section, frozen=True):
     drain: Duration = 30.0
 
 
+Patience = Annotated[Duration, msgspec.Meta(gt=0)]
+
+
 class Timeout(Section, frozen=True):
-    """Seconds. On a route only the fields that are given replace the defaults.
+    """Seconds, on a route; what is not given is as in the defaults.
 
     connect: until a connection to the target stands. request: from the end of the request to
-    the head of the answer. idle: without a byte either way. headers: for the client to send
-    its whole request head.
+    the head of the answer. idle: without a byte either way.
     """
 
-    connect: Duration | None = None
-    request: Duration | None = None
-    idle: Duration | None = None
-    headers: Duration | None = None
+    connect: Patience | None = None
+    request: Patience | None = None
+    idle: Patience | None = None
+
+
+class DefaultTimeout(Section, frozen=True):
+    """Seconds. headers: for the client to send its whole request head."""
+
+    connect: Patience = 0.5
+    request: Patience = 30.0
+    idle: Patience = 60.0
+    headers: Patience = 10.0
 
 
 class Limits(Section, frozen=True):
@@ -65,7 +77,7 @@ class Limits(Section, frozen=True):
 
 
 class Defaults(Section, frozen=True):
-    timeout: Timeout = Timeout(connect=0.5, request=30.0, idle=60.0, headers=10.0)
+    timeout: DefaultTimeout = DefaultTimeout()
     limits: Limits = Limits()
 
 
@@ -87,12 +99,14 @@ class UpstreamTls(Section, frozen=True):
 
 class Retries(Section, frozen=True):
     attempts: Annotated[int, msgspec.Meta(ge=0, le=10)] = 1
-    on: list[Literal["connect", "reset"]] = ["connect", "reset"]
+    on: list[Literal["connect", "reset"]] = msgspec.field(
+        default_factory=lambda: ["connect", "reset"]
+    )
     max_body: Size = 64 * 1024
 
 
 class Upstream(Section, frozen=True):
-    targets: list[Target]
+    targets: Annotated[list[Target], msgspec.Meta(min_length=1)]
     max_connections: Annotated[int, msgspec.Meta(ge=1)] = 256
     max_age: Duration = 300.0
     keep_idle: Duration = 30.0
@@ -103,7 +117,7 @@ class Upstream(Section, frozen=True):
 class Named(msgspec.Struct, frozen=True, kw_only=True):
     """A middleware or plugin: `use` says which class, the rest is that class's own options.
 
-    `options` are decoded with the class's `Options` type, so their mistakes have a line too.
+    `options` is the mapping's node, for `resolve` to decode with the class's `Options`.
     """
 
     use: str
@@ -134,7 +148,7 @@ class Respond(Section, frozen=True):
 class Route(Section, frozen=True):
     """Exactly one of upstream, plugin, redirect and respond says where requests end."""
 
-    id: str
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     match: MatchRule
     middlewares: list[str] = []
     upstream: str | None = None
@@ -159,6 +173,7 @@ class Config(Section, frozen=True):
 
 __all__ = [
     "Config",
+    "DefaultTimeout",
     "Defaults",
     "Limits",
     "Listen",

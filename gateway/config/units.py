@@ -1,6 +1,7 @@
 """Quantities as people write them: `500ms`, `10MiB`, `30/s`, `20%`.
 
-Each is an annotated scalar; `decode.py` parses it with the function in its metadata.
+Each is an annotated scalar whose metadata `decode.py` and `schema.py` read: `parse` makes the
+value, `numbers` says whether a bare number will do, `pattern` is what an editor checks.
 """
 
 from __future__ import annotations
@@ -22,18 +23,24 @@ BYTES = {
     "GB": 10**9,
 }
 
+NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
+DURATION_PART = re.compile(rf"({NUMBER})(ms|[smhd])")
+DURATION = re.compile(rf"(?:{NUMBER}(?:ms|[smhd]))+")
+SIZE = re.compile(rf"({NUMBER}) ?([KMG]i?B|B|)")
+RATE = re.compile(rf"([0-9]{{1,9}})/({NUMBER})?(ms|[smhd])")
+RATIO = re.compile(rf"({NUMBER}) ?%")
+
 
 def parse_duration(text: str) -> float:
     """Seconds of `500ms`, `1.5s`, `2m`, `1h30m`. Raises ValueError for anything else."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhd])", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
+    if not DURATION.fullmatch(text):
         raise ValueError("expected a duration such as 500ms, 30s, 5m or 1h")
-    return sum(float(number) * SECONDS[unit] for number, unit in parts)
+    return sum(float(number) * SECONDS[unit] for number, unit in DURATION_PART.findall(text))
 
 
 def parse_size(text: str) -> int:
     """Bytes of `64KiB`, `10MiB`, `1024`. Raises ValueError for anything else."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]i?B|B|)", text)
+    found = SIZE.fullmatch(text)
     if not found:
         raise ValueError("expected a size such as 512, 64KiB or 10MiB")
     return int(float(found[1]) * BYTES[found[2]])
@@ -48,15 +55,16 @@ class Rate(NamedTuple):
 
 def parse_rate(text: str) -> Rate:
     """`30/s`, `100/m`, `5/10s`. Raises ValueError for anything else."""
-    found = re.fullmatch(r"(\d+)\s*/\s*(\d+(?:\.\d+)?)?(ms|[smhd])", text)
-    if not found or int(found[1]) == 0:
+    found = RATE.fullmatch(text)
+    rate = Rate(int(found[1]), float(found[2] or 1) * SECONDS[found[3]]) if found else Rate(0, 0)
+    if not rate.requests or not rate.seconds:
         raise ValueError("expected a rate such as 30/s, 100/m or 1000/h")
-    return Rate(int(found[1]), float(found[2] or 1) * SECONDS[found[3]])
+    return rate
 
 
 def parse_ratio(text: str) -> float:
     """A fraction of `20%`. Raises ValueError for anything else."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text)
+    found = RATIO.fullmatch(text)
     if not found or float(found[1]) > 100:
         raise ValueError("expected a share such as 20% or 0.2")
     return float(found[1]) / 100
@@ -64,15 +72,33 @@ def parse_ratio(text: str) -> float:
 
 # A bare number of seconds is refused, so that nobody has to guess the unit.
 Duration = Annotated[
-    float, msgspec.Meta(extra={"parse": parse_duration, "numbers": False}, description="duration")
+    float,
+    msgspec.Meta(
+        extra={"parse": parse_duration, "numbers": False, "pattern": DURATION.pattern},
+        description="A duration: 500ms, 30s, 5m, 1h30m.",
+    ),
 ]
 Size = Annotated[
-    int, msgspec.Meta(extra={"parse": parse_size, "numbers": True}, description="size")
+    int,
+    msgspec.Meta(
+        ge=0,
+        extra={"parse": parse_size, "numbers": True, "pattern": SIZE.pattern},
+        description="Bytes: 512, 64KiB, 10MiB.",
+    ),
 ]
 Ratio = Annotated[
     float,
-    msgspec.Meta(ge=0, le=1, extra={"parse": parse_ratio, "numbers": True}, description="share"),
+    msgspec.Meta(
+        ge=0,
+        le=1,
+        extra={"parse": parse_ratio, "numbers": True, "pattern": RATIO.pattern},
+        description="A share: 20% or 0.2.",
+    ),
 ]
 RateOf = Annotated[
-    Rate, msgspec.Meta(extra={"parse": parse_rate, "numbers": False}, description="rate")
+    Rate,
+    msgspec.Meta(
+        extra={"parse": parse_rate, "numbers": False, "pattern": RATE.pattern},
+        description="A rate: 30/s, 100/m, 5/10s.",
+    ),
 ]

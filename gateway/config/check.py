@@ -1,0 +1,74 @@
+"""What types alone cannot say of a file: names that must exist, texts with a grammar, files."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+
+from gateway.config.addresses import check_target, parse_address
+from gateway.config.check_routes import check_routes
+from gateway.config.model import Config, Listen, ListenTls, Server, Upstream, UpstreamTls
+from gateway.config.nodes import Mapping
+from gateway.config.problems import Problems, quoted, suggestion
+from gateway.config.source import Source
+
+BACKENDS = ("sql", "keyvalue", "blobs", "search", "jobs", "events", "limits")
+
+
+def check(config: Config, source: Source, problems: Problems) -> None:
+    """Adds every mistake to `problems`, which knows where `config` came from."""
+    _server(config.server, source, problems)
+    for upstream in config.upstreams.values():
+        _upstream(upstream, source, problems)
+    _backends(source.root, problems)
+    check_routes(config.routes, source.root, problems)
+
+
+def _server(server: Server, source: Source, problems: Problems) -> None:
+    problems.check_texts(server, "listen", parse_address)
+    problems.check_texts(server, "admin", parse_address)
+    problems.check_texts(server, "trusted_proxies", _network)
+    for listen in server.listen:
+        if isinstance(listen, Listen):
+            problems.check_texts(listen, "address", parse_address)
+            if listen.tls:
+                _files(listen.tls, ("cert", "key", "client_ca"), source, problems)
+
+
+def _upstream(upstream: Upstream, source: Source, problems: Problems) -> None:
+    for target in upstream.targets:
+        problems.check_texts(target, "url", check_target)
+    if upstream.targets and not any(target.weight for target in upstream.targets):
+        problems.add(*problems.place(upstream, "targets"), "every target has weight 0")
+    if upstream.tls:
+        _files(upstream.tls, ("ca", "cert", "key"), source, problems)
+        if (upstream.tls.cert is None) != (upstream.tls.key is None):
+            problems.add(*problems.place(upstream.tls), "cert and key go together")
+
+
+def _files(
+    tls: ListenTls | UpstreamTls, fields: tuple[str, ...], source: Source, problems: Problems
+) -> None:
+    def exists(path: str) -> None:
+        if "\0" in path or not (source.folder / path).is_file():
+            raise ValueError("there is no such file")
+
+    for field in fields:
+        problems.check_texts(tls, field, exists)
+
+
+def _backends(root: Mapping, problems: Problems) -> None:
+    section = root.entries.get("backends")
+    if isinstance(section, Mapping):
+        for name in section.entries:
+            if name not in BACKENDS:
+                message = f"unknown backend {quoted(name)}{suggestion(name, BACKENDS)}"
+                problems.add(section.keys[name], ((None, "backends"), name), message)
+
+
+def _network(text: str) -> None:
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("expected an address or network such as 10.0.0.0/8") from None
+    if ip_address(text.partition("/")[0]) != network.network_address:
+        raise ValueError(f"has bits set beyond its prefix, did you mean {network}?")

@@ -1,0 +1,86 @@
+"""From names to classes: which middleware and plugin each entry uses, and its options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from gateway.config.decode import struct_of
+from gateway.config.model import Config, Named
+from gateway.config.nodes import plain
+from gateway.config.problems import FAILED, Problems
+from gateway.errors import LoadError
+
+if TYPE_CHECKING:
+    from gateway.config import Loaded
+    from gateway.middleware import AnyMiddleware
+    from gateway.plugin import AnyPlugin
+
+T = TypeVar("T")
+
+
+class Use(NamedTuple, Generic[T]):
+    """A class, its decoded options, and a key: while it stays equal, an instance can be kept.
+
+    The key holds secrets: compare it, never show it.
+    """
+
+    kind: type[T]
+    options: msgspec.Struct
+    key: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A file without mistakes, its classes found. `folder` is what its paths are read against."""
+
+    config: Config
+    folder: Path
+    middlewares: Mapping[str, Use[AnyMiddleware]]
+    plugins: Mapping[str, Use[AnyPlugin]]
+
+
+def resolve(
+    loaded: Loaded,
+    middleware_class: Callable[[str, Path], type[AnyMiddleware]],
+    plugin_class: Callable[[str, Path], type[AnyPlugin]],
+) -> Resolved:
+    """Raises ConfigErrors with every mistake of the file, those of `loaded` among them."""
+    config, source, problems = loaded.config, loaded.source, loaded.problems
+    found = Problems(source.file)
+    found.found += problems.found
+    found.places = problems.places
+    plugins = _uses("plugins", config.plugins, plugin_class, source.folder, found)
+    middlewares = _uses("middlewares", config.middlewares, middleware_class, source.folder, found)
+    found.raise_if_any()
+    return Resolved(config, source.folder, middlewares, plugins)
+
+
+def decode_options(named: Named, kind: type[msgspec.Struct], problems: Problems) -> Any:
+    """The options of an entry as its class's `Options`, or FAILED with problems added."""
+    _, trail = problems.place(named)
+    return struct_of(kind)(named.options, trail, problems)
+
+
+def _uses(
+    section: str,
+    entries: dict[str, Named],
+    find: Callable[[str, Path], type[Any]],
+    folder: Path,
+    problems: Problems,
+) -> dict[str, Use[Any]]:
+    found = {}
+    for name, named in entries.items():
+        try:
+            kind = find(named.use, folder)
+        except LoadError as error:
+            problems.add(*problems.place(named, "use"), str(error))
+            continue
+        options = decode_options(named, kind.Options, problems)
+        if options is not FAILED:
+            found[name] = Use(kind, options, (kind, named.use, plain(named.options)))
+    return found
