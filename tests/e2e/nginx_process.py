@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Self
 
 from tests.e2e.gateway_process import accepts, free_port
 from tests.e2e.rawhttp import DEADLINE
@@ -52,7 +53,7 @@ class Nginx:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Nginx:
+    def __enter__(self) -> Self:
         files = self.folder / "files"
         files.mkdir()
         (files / "small.json").write_bytes(self.small)

@@ -268,6 +268,17 @@ def replying(*payloads: bytes) -> Script:
     return script
 
 
+def ending(payload: bytes, end: Callable[[UpstreamConnection], object]) -> Script:
+    """Answers one request with `payload`, then ends as told."""
+
+    def script(connection: UpstreamConnection) -> None:
+        connection.read_request()
+        connection.send(payload)
+        end(connection)
+
+    return script
+
+
 def in_turn(*scripts: Script) -> Script:
     """The first connection runs the first script, and so on; the last one goes on for ever."""
 

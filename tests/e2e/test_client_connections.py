@@ -13,6 +13,7 @@ from tests.e2e.rawhttp import (
     ScriptedUpstream,
     UpstreamConnection,
     answer,
+    ending,
     replying,
     request,
 )
@@ -193,9 +194,7 @@ def test_a_half_closed_client_gets_a_streamed_answer_whole(
 def test_a_client_that_resets_cancels_the_upstream_s_request(
     client: Client, upstream: ScriptedUpstream
 ) -> None:
-    upstream.script = lambda connection: (
-        [connection.read_request(), connection.wait_closed()][0] and None
-    )
+    upstream.script = ending(b"", UpstreamConnection.wait_closed)
     client.send(request("GET", "/", upstream.host))
     upstream.wait_for(lambda: len(upstream.requests) == 1)
     client.reset()

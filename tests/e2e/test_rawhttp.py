@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,11 +12,11 @@ from tests.e2e.rawhttp import (
     DEADLINE,
     OK,
     Closed,
-    Script,
     ScriptedUpstream,
     UpstreamConnection,
     answer,
     dial,
+    ending,
     in_turn,
     listening,
     replying,
@@ -47,23 +47,25 @@ def test_it_sends_and_records_exact_bytes(server: ScriptedUpstream) -> None:
 
 def test_it_knows_chunks_trailers_and_broken_bodies(server: ScriptedUpstream) -> None:
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
-    server.script = replying(chunked + b"0\r\nX-A: b\r\n\r\n", chunked + b"a\r\nhalf")
+    server.script = in_turn(
+        replying(chunked + b"0\r\nX-A: b\r\n\r\n"),
+        ending(chunked + b"a\r\nhalf", UpstreamConnection.close),
+    )
     client = dial(server.listener.getsockname())
     client.send(request("GET", "/", "x"))
     seen = client.answer()
     assert (seen.body, seen.trailers, seen.complete) == (b"hello", [b"X-A: b"], True)
+    client.close()
+    client = dial(server.listener.getsockname())
     client.send(request("GET", "/", "x"))
-    server.wait_for(lambda: len(server.requests) == 2)
-    server.connections[0].sock.shutdown(1)
     assert not client.answer().complete
     client.close()
 
 
 def test_it_tells_a_reset_from_an_end(server: ScriptedUpstream) -> None:
-    def ending(end: Callable[[UpstreamConnection], None]) -> Script:
-        return lambda connection: (connection.read_request(), end(connection))[1]
-
-    server.script = in_turn(ending(UpstreamConnection.reset), ending(UpstreamConnection.close))
+    server.script = in_turn(
+        ending(b"", UpstreamConnection.reset), ending(b"", UpstreamConnection.close)
+    )
     for reset in (True, False):
         client = dial(server.listener.getsockname())
         client.send(request("GET", "/", "x"))

@@ -18,6 +18,7 @@ from tests.e2e.rawhttp import (
     ScriptedUpstream,
     UpstreamConnection,
     answer,
+    ending,
     in_turn,
     replying,
     request,
@@ -120,15 +121,6 @@ def cases(table: dict[str, bytes]) -> list[object]:
     return [pytest.param(raw, id=name) for name, raw in table.items()]
 
 
-def sending(raw: bytes, then: Callable[[UpstreamConnection], object]) -> Callable[..., None]:
-    def script(connection: UpstreamConnection) -> None:
-        connection.read_request()
-        connection.send(raw)
-        then(connection)
-
-    return script
-
-
 def assert_next_is_clean(client: Client, upstream: ScriptedUpstream) -> None:
     """A later request has its own answer, from another connection."""
     used = len(upstream.connections)
@@ -175,7 +167,7 @@ def test_an_upstream_lost_before_or_within_the_head_is_502(
     end: Callable[[UpstreamConnection], None],
     method: str,
 ) -> None:
-    upstream.script = sending(raw, end)
+    upstream.script = ending(raw, end)
     client = connect()
     client.send(request(method, "/", upstream.host, body=b"x"))
     assert_problem(client.answer(), 502)
@@ -191,7 +183,7 @@ def test_a_body_cut_short_is_never_seen_as_whole(
     raw: bytes,
     end: Callable[[UpstreamConnection], None],
 ) -> None:
-    upstream.script = in_turn(sending(raw, end), replying(answer(b"clean")))
+    upstream.script = in_turn(ending(raw, end), replying(answer(b"clean")))
     client = connect()
     assert_broken_or_502(client, upstream)
     assert_next_is_clean(connect(), upstream)
@@ -202,7 +194,7 @@ def test_a_broken_chunk_is_never_seen_as_whole(
     connect: Callable[[], Client], upstream: ScriptedUpstream, raw: bytes
 ) -> None:
     upstream.script = in_turn(
-        sending(CHUNKED + raw, UpstreamConnection.wait_closed), replying(answer(b"clean"))
+        ending(CHUNKED + raw, UpstreamConnection.wait_closed), replying(answer(b"clean"))
     )
     assert_broken_or_502(connect(), upstream)
     assert upstream.connections[0].ended.wait(DEADLINE)
@@ -373,7 +365,7 @@ def test_no_answer_reaches_another_client_while_faults_happen(
 def test_faults_leak_no_connection(
     connect: Callable[[], Client], site: Site, upstream: ScriptedUpstream
 ) -> None:
-    upstream.script = lambda connection: sending(
+    upstream.script = lambda connection: ending(
         FAULTS[connection.number % len(FAULTS)], UpstreamConnection.close
     )(connection)
     before = site.gateway.open_files()

@@ -14,6 +14,7 @@ from tests.e2e.rawhttp import (
     ScriptedUpstream,
     UpstreamConnection,
     answer,
+    ending,
     in_turn,
     replying,
     request,
@@ -82,7 +83,7 @@ def test_a_stale_connection_is_retried_only_once(
 ) -> None:
     upstream.script = in_turn(
         stale_with(UpstreamConnection.close, reading=True),
-        lambda connection: (connection.read_request(), connection.close())[1],
+        ending(b"", UpstreamConnection.close),
     )
     assert client.get("/1", upstream.host).status == 200
     assert_problem(client.get("/2", upstream.host), 502)
@@ -108,9 +109,7 @@ def test_a_get_whose_answer_had_begun_is_not_sent_again(
 def test_a_connection_closed_while_idle_is_not_used_even_for_a_post(
     client: Client, upstream: ScriptedUpstream
 ) -> None:
-    upstream.script = in_turn(
-        lambda connection: (connection.read_request(), connection.send(OK))[1], replying(OK)
-    )
+    upstream.script = in_turn(ending(OK, UpstreamConnection.close), replying(OK))
     assert client.get("/1", upstream.host).status == 200
     upstream.wait_for(upstream.connections[0].ended.is_set)
     assert client.get("/nobody", "unknown.test").status == 404
