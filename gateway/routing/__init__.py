@@ -1,0 +1,1 @@
+"""What the router is made of: the pattern language, rules, and the tree they are found in."""
