@@ -21,11 +21,11 @@ from .upstream import application
 
 HOME = Path(__file__).with_name("landing.html")
 CARD = """
-  ait-gateway listens on $url                                      (Ctrl-C drains and stops)
+  ait-gateway listens on $url (Ctrl-C drains and stops)
 
   a page to click on     $url/
   a fixed answer         curl $url/ping
-  through to an upstream curl $url/api/hello?x=1
+  through to an upstream curl "$url/api/hello?x=1"
   events, not buffered   curl -N $url/api/sse
   WebSocket, in browser  $url/api/
   guarded: 401           curl -i $url/private/hello
