@@ -13,7 +13,7 @@ from yarl import URL
 
 from gateway.jose.keys import KeysUnavailable
 
-TIMEOUT = 5.0
+PATIENCE = 5.0
 MAX_BYTES = 512 * 1024
 MAX_REDIRECTS = 3
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -27,8 +27,9 @@ class Document(NamedTuple):
     max_age: int | None
 
 
-async def fetch_json(address: str) -> Document:
-    """The document at `address`. Raises KeysUnavailable for whatever keeps it from coming.
+async def fetch_json(address: str, *, patience: float = PATIENCE) -> Document:
+    """The document at `address`. Raises KeysUnavailable for whatever keeps it from coming
+    within `patience` seconds.
 
     No proxy of the environment is used, no cookie is kept, and a redirect is followed only
     to https, or on the loopback.
@@ -36,7 +37,7 @@ async def fetch_json(address: str) -> Document:
     url = URL(address)
     try:
         async with (
-            asyncio.timeout(TIMEOUT),
+            asyncio.timeout(patience),
             aiohttp.ClientSession(trust_env=False, cookie_jar=aiohttp.DummyCookieJar()) as session,
         ):
             for _ in range(MAX_REDIRECTS + 1):
