@@ -1,0 +1,210 @@
+"""Stops asking an endpoint that keeps failing, and tries it carefully again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil
+from time import monotonic
+from typing import Annotated
+
+import msgspec
+
+from gateway.config.model import Section
+from gateway.config.units import Duration, Ratio
+from gateway.errors import Problem
+from gateway.exchange import Exchange
+from gateway.middleware import Middleware
+from gateway.plugin import Context
+
+CLOSED, OPEN, HALF_OPEN = 0, 1, 2
+BUCKETS = 10
+ENDPOINT_FAILED = frozenset({"connect", "timeout", "reset", "protocol"})
+ENDPOINT_ANSWERED = frozenset({None, "error"})
+
+
+class CircuitBreakerOptions(Section, frozen=True):
+    """The circuit opens when at least `error_ratio` of the answers within `window` are failures
+    and there are at least `min_requests` of them. It refuses everything for `open_for`, then
+    lets up to `probes` requests through at a time: it closes when as many have succeeded, and
+    opens again as soon as one has failed.
+    """
+
+    error_ratio: Ratio = 0.5
+    min_requests: Annotated[int, msgspec.Meta(ge=1)] = 20
+    window: Annotated[Duration, msgspec.Meta(gt=0)] = 10.0
+    open_for: Annotated[Duration, msgspec.Meta(gt=0)] = 10.0
+    probes: Annotated[int, msgspec.Meta(ge=1)] = 1
+
+
+class CircuitBreaker(Middleware[CircuitBreakerOptions]):
+    """503 with Retry-After while the circuit of the request's endpoint is open.
+
+    A circuit belongs to an upstream or plugin, whichever route leads there. A failure is a
+    target that could not be reached, broke off, spoke no HTTP or took too long, or a status of
+    500 and above. Requests that a guard answered, whose client left, or that found the pool
+    exhausted say nothing about the endpoint and do not count.
+    """
+
+    Options = CircuitBreakerOptions
+
+    def __init__(
+        self,
+        options: CircuitBreakerOptions,
+        context: Context,
+        *,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        super().__init__(options, context)
+        self._clock = clock
+        self._circuits: dict[str, Circuit] = {}
+        self._state = context.metrics.gauge(
+            "gateway_circuit_state",
+            "0 closed, 1 open, 2 half-open.",
+            ("middleware", "upstream"),
+        )
+        self._refusals = context.metrics.counter(
+            "gateway_circuit_refused_total",
+            "Requests refused because the circuit was open.",
+            ("middleware", "upstream"),
+        )
+
+    def request(self, exchange: Exchange) -> Problem | None:
+        endpoint = exchange.route.endpoint_name
+        circuit = self._circuits.get(endpoint) or self._circuit(endpoint)
+        if circuit.state == CLOSED or circuit.admits(exchange, self._clock()):
+            exchange.notes[self] = circuit.era
+            return None
+        self._refusals.labels(self.context.name, endpoint).inc()
+        return Problem(
+            503,
+            "This service is failing and is given time to recover.",
+            [("Retry-After", str(circuit.retry_after(self._clock())))],
+        )
+
+    def done(self, exchange: Exchange) -> None:
+        era: int | None = exchange.notes.get(self)
+        if era is None:
+            return
+        circuit = self._circuits[exchange.route.endpoint_name]
+        if circuit.probing:
+            circuit.probing.pop(exchange, None)
+        # What began before the circuit last opened or closed is news of another time.
+        if era != circuit.era or not exchange.reached_endpoint:
+            return
+        failure = exchange.failure
+        if failure in ENDPOINT_ANSWERED:
+            circuit.record(exchange.status >= 500, self._clock())
+        elif failure in ENDPOINT_FAILED:
+            circuit.record(True, self._clock())
+
+    def _circuit(self, endpoint: str) -> Circuit:
+        circuit = self._circuits[endpoint] = Circuit(self.options)
+        self._state.labels(self.context.name, endpoint).set_function(
+            lambda: circuit.state_at(self._clock())
+        )
+        return circuit
+
+
+class Circuit:
+    """The state machine of one endpoint. Times are seconds of the caller's clock.
+
+    era: counts the changes between letting requests through and refusing them.
+    probing: the probes on their way, and when each was let through.
+    """
+
+    __slots__ = ("_answers", "_open_until", "_options", "_succeeded", "era", "probing", "state")
+
+    def __init__(self, options: CircuitBreakerOptions) -> None:
+        self._options = options
+        self._answers = Window(options.window)
+        self._open_until = 0.0
+        self._succeeded = 0
+        self.era = 0
+        self.probing: dict[Exchange, float] = {}
+        self.state = CLOSED
+
+    def state_at(self, now: float) -> int:
+        """An open circuit whose time is over is half-open, whether a request came or not."""
+        return HALF_OPEN if self.state == OPEN and now >= self._open_until else self.state
+
+    def admits(self, exchange: Exchange, now: float) -> bool:
+        """Whether this request may go on although the circuit is not closed: as a probe."""
+        if self.state == OPEN:
+            if now < self._open_until:
+                return False
+            self.state = HALF_OPEN
+            self._succeeded = 0
+        if len(self.probing) >= self._options.probes:
+            oldest = next(iter(self.probing))
+            if now - self.probing[oldest] < self._options.open_for:
+                return False
+            # It may never end; its place is given away, and its verdict still counts.
+            del self.probing[oldest]
+        self.probing[exchange] = now
+        return True
+
+    def retry_after(self, now: float) -> int:
+        """Whole seconds, at least 1."""
+        return max(1, ceil(self._open_until - now)) if self.state == OPEN else 1
+
+    def record(self, failed: bool, now: float) -> None:
+        if self.state == HALF_OPEN:
+            self._succeeded += 1
+            if failed:
+                self._open(now)
+            elif self._succeeded >= self._options.probes:
+                self._close()
+            return
+        answers = self._answers
+        answers.add(failed, now)
+        if (
+            answers.failures
+            and answers.total >= self._options.min_requests
+            and answers.failures >= answers.total * self._options.error_ratio
+        ):
+            self._open(now)
+
+    def _open(self, now: float) -> None:
+        self.state = OPEN
+        self.era += 1
+        self.probing.clear()
+        self._open_until = now + self._options.open_for
+
+    def _close(self) -> None:
+        self.state = CLOSED
+        self.era += 1
+        self.probing.clear()
+        self._answers = Window(self._options.window)
+
+
+class Window:
+    """Answers of the last `seconds`, in buckets of a tenth: a bucket leaves as a whole."""
+
+    __slots__ = ("_buckets", "_position", "_width", "failures", "total")
+
+    def __init__(self, seconds: float) -> None:
+        self._width = seconds / BUCKETS
+        self._buckets = [[0, 0] for _ in range(BUCKETS)]
+        self._position = 0
+        self.total = 0
+        self.failures = 0
+
+    def add(self, failed: bool, now: float) -> None:
+        position = int(now / self._width)
+        if position != self._position:
+            self._forget(position)
+        bucket = self._buckets[position % BUCKETS]
+        bucket[0] += 1
+        self.total += 1
+        if failed:
+            bucket[1] += 1
+            self.failures += 1
+
+    def _forget(self, position: int) -> None:
+        first = max(self._position + 1, position - BUCKETS + 1)
+        for passed in range(first, position + 1):
+            bucket = self._buckets[passed % BUCKETS]
+            self.total -= bucket[0]
+            self.failures -= bucket[1]
+            bucket[:] = (0, 0)
+        self._position = position

@@ -1,0 +1,168 @@
+"""Limits how often each client, user or key may ask."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from hashlib import blake2b
+from math import ceil
+from time import monotonic
+from typing import Annotated, Literal
+
+import msgspec
+
+from backends.errors import BackendError
+from backends.limits import Decision, Limits
+from backends.limits.memory import MemoryLimits
+from gateway.attributes import compile_attribute
+from gateway.config.model import Section
+from gateway.config.units import RateOf
+from gateway.errors import Problem
+from gateway.exchange import Exchange
+from gateway.middleware import Middleware
+from gateway.plugin import Context
+
+LONGEST_KEY = 64
+
+
+class RateLimitOptions(Section, frozen=True):
+    """rate: how many requests pass in the long run (`30/s`, `100/m`), evenly spaced.
+    burst: how many may pass at once, the whole of it and not on top of one: with `rate: 30/s,
+    burst: 10` ten do, and then one every 1/30 s. Without it the rate's count (30 for `30/s`).
+    key: who is counted, an attribute of the request (gateway/attributes.py). A request that
+    has no such attribute is counted by its client's address.
+    scope: `worker` counts in this process, `shared` in `backends.limits`.
+    on_error: when that engine is away, `open` lets requests pass, `closed` answers 503.
+
+    Buckets belong to the middleware's name: routes that name one middleware share them, unless
+    the key is `route`.
+    """
+
+    rate: RateOf
+    burst: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    key: str = "ip"
+    scope: Literal["worker", "shared"] = "worker"
+    on_error: Literal["open", "closed"] = "open"
+
+    def __post_init__(self) -> None:
+        try:
+            compile_attribute(self.key)
+        except ValueError as error:
+            raise ValueError(f"key: {error}") from None
+
+
+class RateLimit(Middleware[RateLimitOptions]):
+    """429 with Retry-After beyond the rate; RateLimit and RateLimit-Policy on every answer.
+
+    The fields are those of draft-ietf-httpapi-ratelimit-headers-11: `q` requests each `w`
+    seconds; `r` would pass right now, and all of the burst again in `t` seconds (when refused:
+    the next one in `t`).
+    """
+
+    Options = RateLimitOptions
+
+    def __init__(
+        self,
+        options: RateLimitOptions,
+        context: Context,
+        *,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        super().__init__(options, context)
+        rate = options.rate
+        self._numbers = (rate.requests, rate.seconds, options.burst or rate.requests)
+        self._limits: Limits = context.limits if options.scope == "shared" else MemoryLimits(clock)
+        self._key = compile_attribute(options.key)
+        # NUL is in no header, address or name: no value can pose as another middleware's
+        # bucket, nor as an address.
+        self._by_key = f"{context.name}\0="
+        self._by_ip = f"{context.name}\0@"
+        self._member = _sf_string(context.name)
+        self._policy = f"{self._member};{_quota(rate.requests, rate.seconds)}"
+        self._away = False
+        self._refusals = context.metrics.counter(
+            "gateway_rate_limited_total",
+            "Requests refused because their rate limit was used up.",
+            ("middleware", "route"),
+        )
+        self._errors = context.metrics.counter(
+            "gateway_rate_limit_errors_total",
+            "Requests that could not be counted because the limiter's engine was away.",
+            ("middleware",),
+        ).labels(context.name)
+
+    async def stop(self) -> None:
+        if self.options.scope == "worker":
+            await self._limits.close()
+
+    def request(self, exchange: Exchange) -> Problem | Awaitable[Problem | None] | None:
+        value = self._key(exchange)
+        if value is None:
+            key = self._by_ip + exchange.client_ip
+        else:
+            key = self._by_key + (value if len(value) <= LONGEST_KEY else _digest(value))
+        try:
+            decision = self._limits.take(key, *self._numbers)
+        except BackendError as error:
+            return self._uncounted(error)
+        if isinstance(decision, Decision):
+            return self._judge(exchange, decision)
+        return self._wait(exchange, decision)
+
+    async def _wait(self, exchange: Exchange, pending: Awaitable[Decision]) -> Problem | None:
+        try:
+            decision = await pending
+        except BackendError as error:
+            return self._uncounted(error)
+        return self._judge(exchange, decision)
+
+    def _judge(self, exchange: Exchange, decision: Decision) -> Problem | None:
+        self._away = False
+        exchange.notes[self] = decision
+        if decision.allowed:
+            return None
+        self._refusals.labels(self.context.name, exchange.route.id).inc()
+        return Problem(
+            429,
+            "Too many requests; try again later.",
+            [("Retry-After", str(_seconds(decision.retry_after)))],
+        )
+
+    def _uncounted(self, error: BackendError) -> Problem | None:
+        self._errors.inc()
+        if not self._away:
+            self._away = True
+            self.context.log.warning("the limiter does not answer: %s", error)
+        if self.options.on_error == "open":
+            return None
+        return Problem(503, "Requests cannot be counted right now.", [("Retry-After", "1")])
+
+    def response(self, exchange: Exchange) -> None:
+        decision: Decision | None = exchange.notes.get(self)
+        if decision is None:
+            return
+        wait = decision.reset if decision.allowed else decision.retry_after
+        headers = exchange.answer.headers
+        # Added, not set: both fields are lists, and an inner limit's items belong in them too.
+        headers.add("RateLimit-Policy", self._policy)
+        headers.add("RateLimit", f"{self._member};r={decision.remaining};t={_seconds(wait)}")
+
+
+def _seconds(wait: float) -> int:
+    """Whole seconds, at least 1; a rounding error in `wait` must not make it one more."""
+    return max(1, ceil(wait - 1e-6))
+
+
+def _quota(requests: int, seconds: float) -> str:
+    """`q` and `w`, whose unit is whole seconds, for the same rate."""
+    window = max(1, ceil(seconds))
+    return f"q={int(requests * window / seconds)};w={window}"
+
+
+def _sf_string(text: str) -> str:
+    """A String of RFC 9651; what it cannot hold becomes `?`."""
+    return '"' + re.sub(r'(["\\])', r"\\\1", re.sub(r"[^\x20-\x7e]", "?", text)) + '"'
+
+
+def _digest(value: str) -> str:
+    return blake2b(value.encode("utf-8", "surrogatepass"), digest_size=24).hexdigest()
