@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 
-from gateway.config.model import Redirect, Respond, Route
+from gateway.config.model import Respond, Route
 from gateway.config.nodes import Mapping, Node, Sequence
 from gateway.config.problems import Problems, is_text, quoted, shown, suggestion
+from gateway.rewrite import compile_rewrite, expand
 from gateway.routing.hosts import parse_host
 from gateway.routing.pattern import Kind, Pattern, parse_pattern
 
@@ -15,9 +17,7 @@ ENDPOINTS = ("upstream", "plugin", "redirect", "respond")
 FRAMING = frozenset(("connection", "content-length", "date", "transfer-encoding", "upgrade"))
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 NOT_IN_A_FIELD = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
-NOT_IN_A_URL = re.compile(r"[^\x21-\x7e]|[\\\\<>\"|^`]")
 LITERAL = re.compile(r"(?:/[\w.~-]+)+", re.ASCII)
-PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 def check_routes(routes: list[Route], root: Mapping, problems: Problems) -> None:
@@ -138,47 +138,20 @@ def _pattern(route: Route, problems: Problems) -> Pattern | None:
 
 
 def _paths(route: Route, pattern: Pattern, problems: Problems) -> None:
-    def is_prefix(text: str) -> None:
-        if pattern.text.startswith(f"{text}/") and LITERAL.fullmatch(text):
-            return
-        prefix = parse_pattern(text)
-        if text.endswith("/"):
-            raise ValueError("does not end with /")
-        literal = all(segment.kind is Kind.LITERAL for segment in prefix.segments)
-        length = len(prefix.segments)
-        if prefix.rest or not literal or pattern.segments[:length] != prefix.segments:
-            raise ValueError(f"is not how the paths of {route.match.path} begin")
-
-    def is_path(text: str) -> None:
-        if not text.startswith("/") or text.startswith("//"):
-            raise ValueError("a path starts with one /")
-        if "?" in text or "#" in text:
-            raise ValueError("a path has no query or fragment")
-        _template(text, pattern)
-
-    def is_location(text: str) -> None:
-        if not re.match(r"/(?!/)|https?://[^/]", text):
-            raise ValueError("expected a path or an http(s) URL")
-        _template(text, pattern)
-
-    problems.check_texts(route, "strip_prefix", is_prefix)
-    problems.check_texts(route, "rewrite", is_path)
-    if isinstance(route.redirect, Redirect):
-        problems.check_texts(route.redirect, "to", is_location)
+    problems.check_texts(route, "strip_prefix", partial(_check_prefix, pattern))
+    problems.check_texts(route, "rewrite", partial(compile_rewrite, pattern.text, None))
+    if route.redirect:
+        problems.check_texts(route.redirect, "to", partial(expand, pattern.text))
 
 
-def _template(text: str, pattern: Pattern) -> None:
-    """Raises ValueError where a placeholder names nothing that the pattern catches."""
-    names = pattern.names
-    known = [str(at) for at in range(1, len(names) + 1)] + [name for name in names if name]
-    for name in PLACEHOLDER.findall(text):
-        if name not in known:
-            raise ValueError(f"the pattern catches no {{{name}}}{suggestion(name, known)}")
-    rest = PLACEHOLDER.sub("", text)
-    if "{" in rest or "}" in rest:
-        raise ValueError("a brace without its pair")
-    if NOT_IN_A_URL.search(rest):
-        raise ValueError("a character that must be escaped")
+def _check_prefix(pattern: Pattern, text: str) -> None:
+    if text == "/" or (pattern.text.startswith(f"{text}/") and LITERAL.fullmatch(text)):
+        return
+    prefix = parse_pattern(text.rstrip("/") or text)
+    if prefix.kind is not Kind.LITERAL:
+        raise ValueError("a prefix is literal, without {name}, * and **")
+    if pattern.segments[: len(prefix.segments)] != prefix.segments:
+        raise ValueError(f"is not how the paths of {pattern.text} begin")
 
 
 def _what_it_takes(route: Route, pattern: Pattern) -> object:

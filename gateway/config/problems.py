@@ -33,7 +33,7 @@ class Problems:
         """`message` may hold what somebody else's code said: secrets are taken out of it."""
         self.found.append(
             ConfigProblem(
-                self.file, place.line, place.column, dotted(trail), _without_secrets(message, place)
+                self.file, place.line, place.column, dotted(trail), without_secrets(message, place)
             )
         )
 
@@ -125,7 +125,8 @@ def wrong(node: Node, trail: Trail, problems: Problems, expected: str) -> Any:
     return FAILED
 
 
-def _without_secrets(message: str, place: Node) -> str:
+def without_secrets(message: str, place: Node) -> str:
+    """`message`, with every substituted value at `place` or below it blotted out."""
     for secret in sorted(set(secrets_in(place)), key=len, reverse=True):
         for form in (secret, repr(secret)[1:-1]):
             if form:

@@ -1,0 +1,162 @@
+"""The command line. Exit codes: 0 done, 1 nothing matches, 2 the file or command is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.errors import GatewayError
+
+if TYPE_CHECKING:
+    from gateway.config import Loaded
+
+DISTRIBUTION = "ait-gateway"
+OUR_PACKAGES = ("gateway", "plugins", "backends")
+VARIABLE = "AIT_GATEWAY_CONFIG"
+USUAL_FILES = ("gateway.yaml", "config/gateway.yaml")
+WRONG, INTERRUPTED = 2, 130
+
+
+class CommandError(GatewayError):
+    """The command cannot be done as it was given."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code. Mistakes are told on stderr; Ctrl-C and a closed pipe say nothing."""
+    try:
+        status = _run(_parser().parse_args(arguments))
+        sys.stdout.flush()
+    except GatewayError as error:
+        print(error, file=sys.stderr)
+        return WRONG
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
+
+
+def refuse_strangers(owners: Mapping[str, Sequence[str]]) -> None:
+    """Raises CommandError where another distribution owns one of our package names.
+
+    pip installs one over the other without a word, and what then runs is a mixture.
+    """
+    for package in OUR_PACKAGES:
+        strangers = sorted(set(owners.get(package, ())) - {DISTRIBUTION})
+        if strangers:
+            raise CommandError(
+                f"{', '.join(strangers)} also installs the package {package!r}, over that of "
+                f"{DISTRIBUTION}: uninstall it, then reinstall {DISTRIBUTION}"
+            )
+
+
+def _run(options: argparse.Namespace) -> int:
+    refuse_strangers(metadata.packages_distributions())
+    if options.command == "schema":
+        return _schema()
+    path = options.config or _usual_file(os.environ)
+    if options.command == "serve":
+        from gateway import app
+
+        return app.serve(path, options.watch)
+    loaded = _checked(path)
+    if options.command == "check":
+        print(f"{path}: {_summary(loaded)}")
+        return 0
+    if options.command == "routes":
+        from gateway.cli import table
+
+        print(table.as_json(loaded) if options.json else table.as_text(loaded))
+        return 0
+    from gateway.cli import explain
+
+    found = explain.explain(loaded, options.method, options.url, options.header)
+    print(found.as_json() if options.json else found.as_text())
+    return 0 if found.route else 1
+
+
+def _usual_file(environment: Mapping[str, str]) -> Path:
+    named = environment.get(VARIABLE)
+    if named:
+        return Path(named)
+    for file in map(Path, USUAL_FILES):
+        if file.is_file():
+            return file
+    looked = ", ".join(f"./{file}" for file in USUAL_FILES)
+    raise CommandError(
+        f"there is no configuration: looked for ${VARIABLE}, {looked}; name one with -c FILE"
+    )
+
+
+def _checked(path: Path) -> Loaded:
+    """The file without a mistake. Raises ConfigErrors with all of them."""
+    from gateway.config import read, resolve
+    from gateway.loader import middleware_class, plugin_class
+
+    loaded = read(path)
+    resolve(loaded, middleware_class, plugin_class)
+    return loaded
+
+
+def _summary(loaded: Loaded) -> str:
+    sections = ("route", "upstream", "middleware", "plugin")
+    sizes = [(section, len(getattr(loaded.config, f"{section}s"))) for section in sections]
+    return ", ".join(f"{size} {section}{'' if size == 1 else 's'}" for section, size in sizes)
+
+
+def _schema() -> int:
+    import json
+
+    from gateway.config.schema import file_schema
+    from gateway.loader import bundled_middlewares, bundled_plugins
+
+    print(json.dumps(file_schema(bundled_middlewares(), bundled_plugins()), indent=2))
+    return 0
+
+
+def _version() -> str:
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        return "unknown (not installed)"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        DISTRIBUTION,
+        description="An API gateway: a YAML route table in, requests to upstreams and plugins out.",
+        epilog=f"Without -c the file is ${VARIABLE}, else {' or '.join(USUAL_FILES)}.",
+    )
+    parser.add_argument("--version", action="version", version=f"{DISTRIBUTION} {_version()}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, words: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=words, description=words)
+        made.add_argument("-c", "--config", type=Path, metavar="FILE", help="the YAML file")
+        return made
+
+    serve = command("serve", "Run the gateway.")
+    serve.add_argument("--watch", action="store_true", help="reload when the file changes")
+    command("check", "Say what is wrong with a file, all of it.")
+    routes = command("routes", "Show the routes, the most specific first.")
+    explain = command("explain", "Say which route takes a request, and why.")
+    explain.add_argument("method", metavar="METHOD", type=str.upper)
+    explain.add_argument("url", metavar="URL", help="http://host/path?query, or only the path")
+    explain.add_argument(
+        "-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="repeatable"
+    )
+    for each in (routes, explain):
+        each.add_argument("--json", action="store_true", help="for programs")
+    commands.add_parser("schema", help="Print the JSON Schema of the file, for editors.")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

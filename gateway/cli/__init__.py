@@ -1,0 +1,1 @@
+"""What the commands say about a file: text out, nothing printed."""
