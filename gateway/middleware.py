@@ -34,6 +34,8 @@ class Middleware(Generic[OptionsT]):
     """
 
     Options: ClassVar[type[msgspec.Struct]] = NoOptions
+    answers_preflight: ClassVar[bool] = False
+    """Routes that pass this middleware take CORS preflights whatever their methods are."""
 
     def __init__(self, options: OptionsT, context: Context) -> None:
         self.options = options

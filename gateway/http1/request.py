@@ -31,8 +31,10 @@ class BadRequest(Exception):
 class RequestHead:
     """A parsed head. What is not set by `parse_request` has its default here.
 
-    start: the request line. request_target: as received. lines: the fields that travel on, as received, hop-by-hop ones gone.
-    forwarded: X-Forwarded-*, Forwarded and X-Request-ID, to be believed or not. content_length:
+    start: the request line. request_target: as received. lines: the fields that travel on, as
+    received, hop-by-hop ones gone.
+    forwarded: X-Forwarded-*, Forwarded and X-Request-ID, to be believed or not. origin_form: the target was a
+    path, not a whole URL. content_length:
     None when the body is chunked. keep_alive: the client wants the connection to stay.
     upgrade: the protocol asked for, when `Connection: upgrade` names it too.
     """
@@ -46,6 +48,7 @@ class RequestHead:
     lines: list[bytes]
     authority: bytes = b""
     minor: int = 1
+    origin_form: bool = True
     content_length: int | None = 0
     keep_alive: bool = True
     expect: bool = False
@@ -129,6 +132,7 @@ def _other_form(target: bytes, request: RequestHead) -> bytes:
     if absolute is None:
         raise BadRequest("the target is neither a path nor a URL")
     request.authority = absolute[1]
+    request.origin_form = False
     rest = absolute[2]
     return rest if rest[:1] == b"/" else b"/" + rest
 

@@ -1,0 +1,18 @@
+"""What authors of plugins and middlewares import."""
+
+from gateway.errors import GatewayError, Problem, Response
+from gateway.exchange import Exchange, Identity
+from gateway.middleware import Middleware, NoOptions
+from gateway.plugin import Context, Plugin
+
+__all__ = [
+    "Context",
+    "Exchange",
+    "GatewayError",
+    "Identity",
+    "Middleware",
+    "NoOptions",
+    "Plugin",
+    "Problem",
+    "Response",
+]

@@ -1,0 +1,92 @@
+"""What all client connections of a worker share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from itertools import count
+from typing import TYPE_CHECKING
+
+from gateway.config.model import Config
+from gateway.forwarding import TrustedProxies
+from gateway.wheel import Wheel
+
+if TYPE_CHECKING:
+    from gateway.listener import Listener
+    from gateway.table import Table
+    from gateway.telemetry.access_log import AccessLog
+
+
+class DataPlane:
+    """The table in force, the limits, and the connections that are open.
+
+    `use` swaps the table whole: a request that began on the old one ends on it.
+    """
+
+    table: Table
+
+    def __init__(
+        self, config: Config, loop: asyncio.AbstractEventLoop, access_log: AccessLog
+    ) -> None:
+        self.loop = loop
+        self.wheel = Wheel(loop)
+        self.access_log = access_log
+        self.trusted_proxies = TrustedProxies(config.server.trusted_proxies)
+        self.draining = False
+        self.connections: set[Listener] = set()
+        self._prefix = os.urandom(8).hex()
+        self._numbers = count(1)
+        self._empty: asyncio.Event | None = None
+
+    def use(self, table: Table) -> None:
+        """Serve by this table from now on."""
+        defaults = table.config.defaults
+        self.max_head = defaults.limits.headers
+        self.max_connections = defaults.limits.connections
+        self.idle_timeout = defaults.timeout.idle or 60.0
+        self.headers_timeout = defaults.timeout.headers or 10.0
+        self.table = table
+
+    def next_id(self) -> str:
+        """Unique among all gateways: a random part made at start, and a number."""
+        return f"{self._prefix}-{next(self._numbers):x}"
+
+    def admit(self, listener: Listener) -> bool:
+        """Whether one more connection may stay."""
+        self.connections.add(listener)
+        return len(self.connections) <= self.max_connections
+
+    def forget(self, listener: Listener) -> None:
+        self.connections.discard(listener)
+        self.wheel.disarm(listener)
+        if self._empty is not None and not self.connections:
+            self._empty.set()
+
+    def in_flight(self) -> int:
+        return sum(listener.exchange is not None for listener in self.connections)
+
+    def serves(self, routes: set[int]) -> bool:
+        """Whether a request is in flight on one of these routes, given by `id()`."""
+        return any(
+            listener.exchange is not None and id(listener.exchange.route) in routes
+            for listener in self.connections
+        )
+
+    def start_draining(self) -> None:
+        """From now on every answer is the last one of its connection."""
+        self.draining = True
+
+    async def drain(self, seconds: float) -> None:
+        """Let what is in flight end; after `seconds` end it."""
+        self._empty = asyncio.Event()
+        for listener in tuple(self.connections):
+            if listener.exchange is None and not listener.buffer:
+                listener.close(False)
+        if self.connections:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._empty.wait()
+            except TimeoutError:
+                pass
+        for listener in tuple(self.connections):
+            listener.transport.abort()

@@ -1,0 +1,339 @@
+"""The endpoint that hands a request to a plugin: aiohttp's own handlers, behind the chain.
+
+The listener has read and guarded the request; its bytes are given to an aiohttp
+`RequestHandler` of the connection's own, which runs the plugin's application as aiohttp
+always does. aiohttp's private names that this rests on: `RequestHandler.finish_response`,
+`handle_error`, `_request_factory`, `_task_handler`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from gateway.errors import Problem
+from gateway.exchange import Exchange
+from gateway.http1.headers import field_line
+
+if TYPE_CHECKING:
+    from gateway.listener import Listener
+    from gateway.rewrite import Rewrite
+
+log = logging.getLogger("gateway.plugin")
+
+# aiohttp closes idle connections by itself; here the listener does.
+FOREVER = 10.0**9
+# The listener enforces the route's own limit.
+NO_LIMIT = 2**62
+
+
+class InProcess:
+    """A route's way to a plugin."""
+
+    def __init__(self, site: Site, rewrite: Rewrite | None) -> None:
+        self.site = site
+        self.rewrite = rewrite
+
+    def begin(self, listener: Listener, exchange: Exchange) -> None:
+        if listener.inprocess is None:
+            listener.inprocess = Handlers(listener)
+        listener.inprocess.begin(self, exchange)
+
+
+class Site:
+    """A started plugin as an aiohttp application."""
+
+    def __init__(self, name: str, routes: list[web.AbstractRouteDef]) -> None:
+        self.name = name
+        self.application = web.Application(client_max_size=NO_LIMIT)
+        self.application.add_routes(routes)
+        self.application.on_response_prepare.append(_prepare)
+        self._runner = web.AppRunner(self.application, access_log=None)
+
+    @property
+    def server(self) -> web.Server:
+        assert self._runner.server is not None
+        return self._runner.server
+
+    async def start(self) -> None:
+        await self._runner.setup()
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+
+class Handlers:
+    """A connection's aiohttp handlers, one for each plugin that it has asked; its peer."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        self._by_site: dict[Site, PluginHandler] = {}
+        self._current: PluginHandler | None = None
+
+    def begin(self, endpoint: InProcess, exchange: Exchange) -> None:
+        handler = self._by_site.get(endpoint.site)
+        if handler is None:
+            handler = self._by_site[endpoint.site] = PluginHandler(endpoint.site, self.listener)
+        self._current = handler
+        listener = self.listener
+        listener.peer = self
+        handler.data_received(_head(exchange, endpoint.rewrite, listener))
+        if exchange.upgrade is not None:
+            listener.last = True
+            listener.raw = handler.data_received
+            early, listener.buffer = listener.buffer, b""
+            if early:
+                handler.data_received(early)
+        else:
+            listener.pump()
+
+    def answered(self) -> None:
+        """aiohttp has written the answer; the request's body may still be on its way."""
+        self._current = None
+        self.listener.finish()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone. A handler that still runs goes on, as aiohttp has it."""
+        for handler in self._by_site.values():
+            handler.connection_lost(exc or ConnectionResetError("the client is gone"))
+        self._by_site.clear()
+
+    # The listener's peer
+
+    def ready(self) -> bool:
+        return self._current is not None
+
+    def body(self, data: bytes) -> None:
+        if self._current is not None:
+            self._current.data_received(data)
+
+    def end_body(self) -> None:
+        """aiohttp has seen it in the framing."""
+
+    def half_close(self) -> None:
+        """The client of a WebSocket has gone without a word."""
+        self.listener.transport.close()
+
+    def pause(self) -> None:
+        if self._current is not None:
+            self._current.pause_writing()
+
+    def resume(self) -> None:
+        if self._current is not None and self._current.writing_paused:
+            self._current.resume_writing()
+
+    def cancel(self) -> None:
+        """The time is up: the handler's task ends too."""
+        handler, self._current = self._current, None
+        task = handler._task_handler if handler is not None else None
+        self.connection_lost(None)
+        if task is not None:
+            task.cancel()
+
+
+class PluginHandler(RequestHandler):
+    """aiohttp's request handler, told when to tell the listener that an answer is complete."""
+
+    __slots__ = ("_factory", "_listener")
+
+    def __init__(self, site: Site, listener: Listener) -> None:
+        server = site.server
+        super().__init__(
+            server,
+            loop=listener.loop,
+            keepalive_timeout=FOREVER,
+            tcp_keepalive=False,
+            access_log=None,  # type: ignore[arg-type]  # aiohttp's own default runner passes it
+            max_line_size=listener.plane.max_head,
+            max_field_size=listener.plane.max_head,
+            max_headers=512,
+        )
+        self._listener = listener
+        self._factory = server.request_factory
+        self._request_factory = self._make_request
+        self.connection_made(PluginTransport(listener))
+
+    def _make_request(self, *parts: Any) -> web.BaseRequest:
+        request = self._factory(*parts)
+        request["exchange"] = self._listener.exchange
+        return request
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if isinstance(request, web.Request) and resp is request.match_info.http_exception:
+            resp = _not_found(request, resp)
+        finished = await super().finish_response(request, resp, start_time)
+        listener = self._listener
+        exchange = listener.exchange
+        if exchange is not None and exchange is request.get("exchange"):
+            exchange.status = finished[0].status
+            listener.inprocess.answered()
+        return finished
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """A handler raised: the trace goes to the log, a problem to the client."""
+        exchange = request.get("exchange")
+        request_id = exchange.request_id if exchange is not None else "-"
+        log.error("a plugin's handler failed", exc_info=exc, extra={"request_id": request_id})
+        if exchange is not None:
+            exchange.failure = "error"
+        if request.writer.output_size > 0:
+            self._listener.break_off("error")
+            raise ConnectionResetError("the answer had begun")
+        problem = Problem(status, "The plugin failed to handle this request.")
+        response = _as_aiohttp(problem, request_id)
+        response.force_close()
+        return response
+
+
+class PluginTransport(asyncio.Transport):
+    """The client's transport as aiohttp sees it: it may write, but not end the connection."""
+
+    def __init__(self, listener: Listener) -> None:
+        super().__init__()
+        self._listener = listener
+        self._transport = listener.transport
+
+    def write(self, data: Any) -> None:
+        first = not self._listener.begun
+        self._listener.relay(data if isinstance(data, bytes) else bytes(data))
+        if first:
+            self._listener.stream()
+
+    def writelines(self, list_of_data: Any) -> None:
+        self.write(b"".join(list_of_data))
+
+    def close(self) -> None:
+        """aiohttp is done with the connection; the listener closes it in its time."""
+        self._listener.last = True
+
+    def abort(self) -> None:
+        self._listener.break_off("error")
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._transport.get_extra_info(name, default)
+
+    def pause_reading(self) -> None:
+        self._listener.hold()
+
+    def resume_reading(self) -> None:
+        self._listener.go_on()
+
+    def get_write_buffer_size(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self._transport.set_write_buffer_limits(high, low)
+
+    def can_write_eof(self) -> bool:
+        return False
+
+
+class PluginAnswer:
+    """A plugin's answer as the response phase sees it."""
+
+    def __init__(self, response: web.StreamResponse) -> None:
+        self._response = response
+        self.headers = AiohttpHeaders(response)
+
+    @property
+    def status(self) -> int:
+        return self._response.status
+
+    @status.setter
+    def status(self, status: int) -> None:
+        self._response.set_status(status)
+
+
+class AiohttpHeaders:
+    """`Headers` over an aiohttp response."""
+
+    def __init__(self, response: web.StreamResponse) -> None:
+        self._fields = response.headers
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        return self._fields.get(name, default)
+
+    def getall(self, name: str) -> list[str]:
+        return self._fields.getall(name, [])
+
+    def set(self, name: str, value: str) -> None:
+        field_line(name, value)
+        self._fields.popall(name, None)
+        self._fields.add(name, value)
+
+    def add(self, name: str, value: str) -> None:
+        field_line(name, value)
+        self._fields.add(name, value)
+
+    def remove(self, name: str) -> None:
+        self._fields.popall(name, None)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._fields
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        return iter(self._fields.items())
+
+
+async def _prepare(request: web.Request, response: web.StreamResponse) -> None:
+    exchange: Exchange | None = request.get("exchange")
+    if exchange is None:
+        return
+    exchange.status = response.status
+    phases = exchange.route.chain.response
+    if phases:
+        exchange.answer = PluginAnswer(response)
+        for phase in phases:
+            phase(exchange)
+
+
+def _not_found(request: web.BaseRequest, refusal: web.StreamResponse) -> web.StreamResponse:
+    """The plugin has no such path, or not that method: said as the gateway says it."""
+    allow = refusal.headers.get("Allow")
+    detail = "The plugin takes no such method." if allow else "The plugin has no such path."
+    problem = Problem(refusal.status, detail, [("Allow", allow)] if allow else [])
+    exchange = request.get("exchange")
+    return _as_aiohttp(problem, exchange.request_id if exchange is not None else "-")
+
+
+def _as_aiohttp(problem: Problem, request_id: str) -> web.Response:
+    return web.Response(
+        status=problem.status, body=problem.render(request_id), headers=problem.headers
+    )
+
+
+def _head(exchange: Exchange, rewrite: Rewrite | None, listener: Listener) -> bytes:
+    """The head as aiohttp is to parse it."""
+    path = exchange.path if rewrite is None else rewrite(exchange.path, exchange.captures)
+    _, mark, query = exchange.request_target.partition(b"?")
+    lines = [
+        b"%b %b%b%b HTTP/1.%d"
+        % (exchange.method.encode("ascii"), path, mark, query, exchange.minor),
+        *exchange.lines,
+    ]
+    if exchange.content_length is None:
+        lines.append(b"Transfer-Encoding: chunked")
+    if exchange.upgrade is not None:
+        lines += [b"Connection: Upgrade", b"Upgrade: " + exchange.upgrade]
+    elif listener.last:
+        lines.append(b"Connection: close")
+    elif exchange.minor == 0:
+        lines.append(b"Connection: keep-alive")
+    lines.append(listener.forwarding(exchange))
+    return b"\r\n".join(lines)

@@ -1,0 +1,306 @@
+"""One connection to a target: reads its answers and passes them to the client's listener."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+from typing import TYPE_CHECKING, cast
+
+from gateway.errors import ConnectionLost, UpstreamProtocolError
+from gateway.http1.body import BadBody, ChunkedBody
+from gateway.http1.response import UNTIL_CLOSE, BadAnswer, ResponseHead, parse_response
+from gateway.wheel import NEVER
+
+if TYPE_CHECKING:
+    from gateway.proxy import Call
+    from gateway.upstream.pool import Target, Upstream
+
+MAX_HEAD = 64 * 1024
+MAX_INTERIM = 16
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """Carries one call at a time; between calls it lies in its target's pool.
+
+    The answer's state is `left`: bytes of body still to come, None while the head has not
+    come, or UNTIL_CLOSE. A chunked body is followed by `chunked`.
+    """
+
+    __slots__ = (
+        "armed",
+        "buffer",
+        "call",
+        "chunked",
+        "deadline",
+        "encode",
+        "interim",
+        "keep",
+        "left",
+        "paused",
+        "retire_at",
+        "started",
+        "target",
+        "transport",
+        "tunnel",
+        "upstream",
+        "used",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, upstream: Upstream, target: Target) -> None:
+        self.upstream = upstream
+        self.target = target
+        self.call: Call | None = None
+        self.buffer = b""
+        self.left: int | None = None
+        self.chunked: ChunkedBody | None = None
+        self.encode = False
+        self.tunnel = False
+        self.keep = True
+        self.used = False
+        self.paused = False
+        self.interim = 0
+        self.started = 0.0
+        self.deadline = NEVER
+        self.armed = NEVER
+        self.retire_at = upstream.loop.time() + target.max_age
+
+    # From the proxy
+
+    def send(self, call: Call, head: bytes) -> None:
+        """Ask; the answer goes to `call`."""
+        self.call = call
+        self.deadline = NEVER
+        self.left = None
+        self.interim = 0
+        self.started = perf_counter()
+        self.transport.write(head)
+
+    def cancel(self) -> None:
+        """Nobody waits for the answer any more."""
+        self.call = None
+        self.transport.abort()
+
+    def half_close(self) -> None:
+        """The client of a tunnel sends no more."""
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def pause_reading(self) -> None:
+        self.paused = True
+        self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self.paused:
+            self.paused = False
+            self.transport.resume_reading()
+
+    def close(self) -> None:
+        self.call = None
+        self.keep = False
+        self.transport.close()
+
+    # From the event loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        call = self.call
+        if call is None:
+            self.transport.abort()  # bytes that nobody asked for
+        elif self.tunnel:
+            call.listener.relay(data)
+        elif self.left is None:
+            self._head(call, self.buffer + data if self.buffer else data)
+        elif self.chunked is not None:
+            self._chunked(call, self.chunked, data)
+        elif self.left == UNTIL_CLOSE:
+            call.listener.relay(b"%x\r\n%b\r\n" % (len(data), data) if self.encode else data)
+        else:
+            self._counted(call, data)
+
+    def eof_received(self) -> bool:
+        call = self.call
+        if call is None:
+            return False
+        if self.tunnel:
+            call.listener.end_tunnel()
+            return True
+        if self.left == UNTIL_CLOSE and self.chunked is None:
+            self._end_of_stream(call)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        call, self.call = self.call, None
+        self.keep = False
+        self.upstream.lost(self)
+        if call is not None:
+            if self.tunnel:
+                call.listener.close_tunnel()
+            elif self.left is None and not self.buffer:
+                call.lost(ConnectionLost(f"{self.target.url} closed the connection"), self.used)
+            else:
+                call.failed(ConnectionLost(f"{self.target.url} ended amid its answer"))
+
+    def pause_writing(self) -> None:
+        if self.call is not None:
+            self.call.listener.hold()
+
+    def resume_writing(self) -> None:
+        if self.call is not None:
+            self.call.listener.go_on()
+
+    def expire(self, now: float) -> None:
+        """It lay idle for too long."""
+        if self.call is None:
+            self.close()
+
+    # The answer
+
+    def _head(self, call: Call, data: bytes) -> None:
+        while True:
+            end = data.find(b"\r\n\r\n")
+            if end < 0:
+                if len(data) > MAX_HEAD or data.count(b"\n") != data.count(b"\r\n"):
+                    self._refuse(call, "the head is too large, or has bare line feeds")
+                else:
+                    self.buffer = data
+                return
+            self.buffer = b""
+            if end > MAX_HEAD:
+                self._refuse(call, "the head is too large")
+                return
+            try:
+                head = parse_response(data[:end], call.exchange.method == "HEAD")
+            except BadAnswer as error:
+                self._refuse(call, str(error))
+                return
+            rest = data[end + 4 :]
+            if head.status >= 200:
+                self._final(call, head, rest)
+                return
+            if not self._interim(call, head, rest):
+                return
+            data = rest
+
+    def _interim(self, call: Call, head: ResponseHead, rest: bytes) -> bool:
+        """Relay a 1xx answer; whether a further head is awaited. RFC 9110, 15.2."""
+        if head.status == 101:
+            if call.exchange.upgrade is None or head.upgrade is None:
+                self._refuse(call, "a 101 that nobody asked for")
+                return False
+            self.tunnel = True
+            self.keep = False
+            call.switched(head, rest)
+            return False
+        self.interim += 1
+        if self.interim > MAX_INTERIM:
+            self._refuse(call, "too many interim answers")
+            return False
+        if head.status != 100:
+            call.interim(head)
+        return True
+
+    def _final(self, call: Call, head: ResponseHead, rest: bytes) -> None:
+        length = head.content_length
+        self.keep = head.keep_alive
+        self.encode = False
+        if length is None:
+            self._start_chunked(call, head, rest)
+        elif length == UNTIL_CLOSE:
+            self.keep = False
+            self.left = UNTIL_CLOSE
+            self.chunked = None
+            self.encode = call.exchange.minor == 1
+            if self.encode and rest:
+                rest = b"%x\r\n%b\r\n" % (len(rest), rest)
+            call.answer(head, rest, False)
+        elif len(rest) > length:
+            self._refuse(call, "more bytes than Content-Length says")
+        else:
+            self.left = length - len(rest)
+            self.chunked = None
+            if self.left:
+                call.answer(head, rest, False)
+            else:
+                self._complete(call, head, rest)
+
+    def _start_chunked(self, call: Call, head: ResponseHead, rest: bytes) -> None:
+        body = ChunkedBody(decoded=None if call.exchange.minor else [])
+        try:
+            taken = body.feed(rest)
+        except BadBody as error:
+            self._refuse(call, str(error))
+            return
+        if taken < len(rest):
+            self._refuse(call, "more bytes than the last chunk")
+            return
+        if body.decoded is not None:
+            rest = b"".join(body.decoded)
+            body.decoded.clear()
+        if body.complete:
+            self._complete(call, head, rest)
+        else:
+            self.left = UNTIL_CLOSE
+            self.chunked = body
+            call.answer(head, rest, False)
+
+    def _chunked(self, call: Call, body: ChunkedBody, data: bytes) -> None:
+        try:
+            taken = body.feed(data)
+        except BadBody as error:
+            self._refuse(call, str(error))
+            return
+        if taken < len(data):
+            self.keep = False
+            data = data[:taken]
+        if body.decoded is not None:
+            data = b"".join(body.decoded)
+            body.decoded.clear()
+        call.listener.relay(data)
+        if body.complete:
+            self.chunked = None
+            self._complete(call)
+
+    def _counted(self, call: Call, data: bytes) -> None:
+        left = self.left
+        assert left is not None
+        if len(data) > left:
+            self.keep = False
+            data = data[:left]
+        self.left = left = left - len(data)
+        call.listener.relay(data)
+        if not left:
+            self._complete(call)
+
+    def _end_of_stream(self, call: Call) -> None:
+        """The end of the connection is the end of the body (RFC 9112, 6.3)."""
+        if self.encode:
+            call.listener.relay(b"0\r\n\r\n")
+        self._complete(call)
+
+    def _complete(self, call: Call, head: ResponseHead | None = None, body: bytes = b"") -> None:
+        """The answer is whole: free the connection first, so that the next request finds it."""
+        call.exchange.upstream_seconds = perf_counter() - self.started
+        self.call = None
+        self.used = True
+        self.left = None
+        if self.keep and call.sent_all:
+            self.resume_reading()
+            self.upstream.release(self)
+        else:
+            self.transport.close()
+        if head is not None:
+            call.answer(head, body, True)
+        else:
+            call.listener.finish()
+
+    def _refuse(self, call: Call, why: str) -> None:
+        self.call = None
+        self.keep = False
+        self.transport.abort()
+        call.failed(UpstreamProtocolError(f"{self.target.url} did not answer in HTTP/1.1: {why}"))
