@@ -10,35 +10,35 @@ def verified(mark="m"):
 def test_memory_is_bounded_by_entries():
     believed = Believed(entries=10)
     for number in range(1000):
-        believed.add(str(number), verified())
+        believed.add(b"%d" % number, verified())
     assert len(believed) <= 10
-    assert "999" in believed.recent
+    assert b"999" in believed.recent
 
 
-def test_memory_is_bounded_by_characters():
-    believed = Believed(characters=1000)
+def test_memory_is_bounded_by_bytes():
+    believed = Believed(room=1000)
     for number in range(100):
-        believed.add(f"{number:0100}", verified())
+        believed.add(b"%0100d" % number, verified())
     assert len(believed) <= 11
 
 
 def test_what_is_asked_for_outlives_what_is_not():
     believed = Believed(entries=10)
     wanted = verified()
-    believed.add("wanted", wanted)
+    believed.add(b"wanted", wanted)
     for number in range(100):
-        believed.add(str(number), verified())
-        if "wanted" not in believed.recent:
-            assert believed.recall("wanted") is wanted
-            believed.add("wanted", wanted)
-    assert believed.recall("0") is None
+        believed.add(b"%d" % number, verified())
+        if b"wanted" not in believed.recent:
+            assert believed.recall(b"wanted") is wanted
+            believed.add(b"wanted", wanted)
+    assert believed.recall(b"0") is None
 
 
 def test_what_another_key_signed_is_forgotten_in_both_halves():
     believed = Believed(entries=4)
     for number in range(4):
-        believed.add(str(number), verified("old" if number % 2 else "new"))
+        believed.add(b"%d" % number, verified("old" if number % 2 else "new"))
     believed.keep_only({"new"})
-    assert believed.recall("1") is None
-    assert believed.recall("0") is not None
-    assert set(believed.recent) == {"2"}
+    assert believed.recall(b"1") is None
+    assert believed.recall(b"0") is not None
+    assert set(believed.recent) == {b"2"}

@@ -149,6 +149,17 @@ async def test_the_scheme_is_read_in_any_case(by_file, scheme):
     assert at_once(guard, f"{scheme}  {ONE.token()}") is None
 
 
+@pytest.mark.parametrize("name", [b"authorization", b"AUTHORIZATION", b"aUTHORIZATIOn"])
+async def test_the_field_is_found_in_any_case_and_however_it_is_spaced(by_file, name):
+    guard = await by_file()
+    line = name + b":\tBearer " + ONE.token().encode() + b" "
+    exchange = Exchange()
+    exchange.lines = [line]
+    assert guard.request(exchange) is None
+    exchange.lines = [line, b"Authorization: Bearer x"]
+    assert guard.request(exchange).status == 400
+
+
 @pytest.mark.parametrize("fields", [[], ["Basic YTpi"], ["Bearer"], [""], ["Bearertoken"]])
 async def test_without_a_bearer_token_the_challenge_names_no_error(by_file, fields, metrics):
     answer = at_once(await by_file(), *fields)
