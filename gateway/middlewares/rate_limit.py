@@ -72,6 +72,7 @@ class RateLimit(Middleware[RateLimitOptions]):
         rate = options.rate
         self._numbers = (rate.requests, rate.seconds, options.burst or rate.requests)
         self._limits: Limits = context.limits if options.scope == "shared" else MemoryLimits(clock)
+        self._take = self._limits.take
         self._key = compile_attribute(options.key)
         # NUL is in no header, address or name: no value can pose as another middleware's
         # bucket, nor as an address.
@@ -102,7 +103,7 @@ class RateLimit(Middleware[RateLimitOptions]):
         else:
             key = self._by_key + (value if len(value) <= LONGEST_KEY else _digest(value))
         try:
-            decision = self._limits.take(key, *self._numbers)
+            decision = self._take(key, *self._numbers)
         except BackendError as error:
             return self._uncounted(error)
         if isinstance(decision, Decision):

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import pytest
 
+from backends.limits import Decision
 from backends.limits.memory import SHARDS, MemoryLimits
 from tests.conformance.limits import LimitsContract, Wait
 
@@ -69,7 +70,9 @@ def test_more_than_a_million_each_second_is_still_exact(limits: MemoryLimits) ->
 
 
 def test_answers_at_once(limits: MemoryLimits) -> None:
-    assert limits.take("key", 1, 1.0, 1) == (True, 0, pytest.approx(1.0), 0.0)
+    decision = limits.take("key", 1, 1.0, 1)
+    assert isinstance(decision, Decision)
+    assert decision.allowed
     assert not limits.shared
 
 

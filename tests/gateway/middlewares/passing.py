@@ -87,7 +87,7 @@ def request(
 async def ask(middleware: AnyMiddleware, exchange: Exchange) -> Response | None:
     """The request phase alone."""
     said = middleware.request(exchange)
-    return await said if inspect.isawaitable(said) else cast("Response | None", said)
+    return await said if inspect.isawaitable(said) else said
 
 
 def finish(
