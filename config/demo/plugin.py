@@ -14,7 +14,7 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
-from gateway.plugin import Context, Plugin
+from gateway import Context, Plugin
 
 from .tokens import LIFETIME, Issuer
 from .upstream import application

@@ -6,9 +6,7 @@ import time
 
 import msgspec
 
-from gateway.errors import Problem, Response
-from gateway.exchange import Exchange
-from gateway.middleware import Middleware
+from gateway import Exchange, Middleware, Problem, Response
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 

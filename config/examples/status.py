@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from aiohttp import web
 
+from gateway import Plugin
 from gateway.config.units import Size
-from gateway.plugin import HealthCheck, Plugin
+from gateway.plugin import HealthCheck
 
 
 class StatusOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
