@@ -1,0 +1,7 @@
+"""The admin listener: metrics, health, routes, reload."""
+
+from gateway.admin.endpoints import admin_app
+from gateway.admin.listener import AdminListener, start_admin
+from gateway.admin.view import AdminView
+
+__all__ = ["AdminListener", "AdminView", "admin_app", "start_admin"]

@@ -115,21 +115,22 @@ class Metrics:
         self._refresh()
         return routes.encode() + encode(self.registry), content_type
 
-    def stream(self, accept: str) -> tuple[AsyncIterator[bytes], str]:
+    async def stream(self, accept: str) -> tuple[AsyncIterator[bytes], str]:
         """The same a piece at a time, so that a page of any size holds nobody up.
 
-        Pieces are rendered on the loop: a thread would take the interpreter lock away from it
-        for 5 ms at a time. Only the tail, which is small, is left to one.
+        Routes are rendered on the loop: a thread would take the interpreter lock away from it
+        for 5 ms at a time. Only the registry, which is small, is left to one.
         """
         encode, content_type = _encoder(accept)
-        return self._pieces(encode), content_type
+        self._refresh()
+        tail = await asyncio.to_thread(encode, self.registry)
+        return self._pieces(tail), content_type
 
-    async def _pieces(self, encode: Encoder) -> AsyncIterator[bytes]:
+    async def _pieces(self, tail: bytes) -> AsyncIterator[bytes]:
         for piece in _gathered(exposition(tuple(self._routes.values()))):
             yield piece.encode()
             await asyncio.sleep(0)
-        self._refresh()
-        yield await asyncio.to_thread(encode, self.registry)
+        yield tail
 
     def _refresh(self) -> None:
         for watch in self._watches:

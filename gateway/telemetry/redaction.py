@@ -13,7 +13,8 @@ HIDDEN = "***"
 def redact(text: str) -> str:
     """`scheme://user:password@host` becomes `scheme://***@host` wherever it stands.
 
-    A password with a raw `/` or `@` in it is hidden too; when in doubt more is. Linear time.
+    So is one with a raw `@` in it, or a raw `/` unless what precedes it reads like a port.
+    Takes linear time.
     """
     if "://" not in text or "@" not in text:
         return text

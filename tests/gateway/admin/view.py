@@ -1,0 +1,55 @@
+"""A gateway as the admin listener sees it, whose state a test sets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateway.admin import AdminView
+from gateway.plugin import HealthCheck
+from gateway.telemetry.metrics import Metrics
+
+
+class View:
+    def __init__(self) -> None:
+        self.metrics = Metrics("1.2.3")
+        self.is_live = True
+        self.is_draining = False
+        self.named_checks: dict[str, HealthCheck] = {}
+        self.table: list[Any] = []
+        self.errors: list[str] = []
+        self.failure: Exception | None = None
+        self.reloads = 0
+        self.reloading = 0
+        self.most_reloading = 0
+
+    def live(self) -> bool:
+        return self.is_live
+
+    def draining(self) -> bool:
+        return self.is_draining
+
+    def checks(self) -> Mapping[str, HealthCheck]:
+        return self.named_checks
+
+    def routes(self) -> Sequence[Any]:
+        return self.table
+
+    def explain(self, method: str, url: str, headers: Sequence[tuple[str, str]]) -> Any:
+        if " " in url:
+            raise ValueError("a space in the secret url")
+        return {"method": method, "url": url, "headers": headers}
+
+    async def reload(self) -> Sequence[str]:
+        self.reloads += 1
+        self.reloading += 1
+        self.most_reloading = max(self.most_reloading, self.reloading)
+        await asyncio.sleep(0.01)
+        self.reloading -= 1
+        if self.failure is not None:
+            raise self.failure
+        return self.errors
+
+
+view: type[AdminView] = View
