@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from gateway.http1.path import VISIBLE, PathRefused, is_plain, read, spell, split
-from gateway.routing.pattern import Captures, Kind, Pattern, parse_pattern
+from gateway.routing.pattern import Captures, Kind, Pattern, encoded, parse_pattern
 
 Rewrite = Callable[[bytes, Captures], bytes]
 
@@ -49,29 +49,29 @@ def compile_rewrite(pattern: str, strip_prefix: str | None, rewrite: str | None)
     return _stripper(_prefix(parsed, strip_prefix))
 
 
-def compile_redirect(pattern: str, to: str) -> Template:
-    """The template of a Location for `expand`: a path, or an http(s) URL.
+def expand(pattern: str, to: str) -> Callable[[Captures], str]:
+    """What makes the Location of a redirect from captures: a path, or an http(s) URL.
 
     Raises ValueError, also where a capture would be part of the scheme or the host, because
-    then the client could choose where it is sent.
+    then the client could choose where it is sent. No capture makes another host of a path.
+    What it returns raises PathRefused as a rewrite does.
     """
-    template = _template(parse_pattern(pattern), to)
+    form, spots = template = _template(parse_pattern(pattern), to)
     literal = template.fill([b"{}"] * len(capture_names(pattern)))
     if not _ORIGIN.match(literal):
         raise ValueError("expected a path, or an http(s) URL with no capture in its host")
     if b"\\" in literal:
         raise ValueError("a URL holds no backslash")
-    return template
 
+    def location(captures: Captures) -> str:
+        place = form % tuple([captures[spot] for spot in spots])
+        if place.translate(None, VISIBLE):
+            raise PathRefused("The path holds a character that must be escaped.")
+        if place.startswith(b"//"):
+            place = b"/" + place.lstrip(b"/")
+        return place.decode()
 
-def expand(template: Template, captures: Captures) -> str:
-    """The Location. A path never becomes another host's. Raises PathRefused as rewriting does."""
-    location = template.fill(captures)
-    if location.translate(None, VISIBLE):
-        raise PathRefused("The path holds a character that must be escaped.")
-    if location.startswith(b"//"):
-        location = b"/" + location.lstrip(b"/")
-    return location.decode()
+    return location
 
 
 def capture_names(pattern: str) -> tuple[str | None, ...]:
@@ -79,13 +79,20 @@ def capture_names(pattern: str) -> tuple[str | None, ...]:
     return parse_pattern(pattern).names
 
 
-def params_of(names: Sequence[str | None], captures: Captures) -> dict[str, str]:
-    """The named captures, percent-decoded as UTF-8 with U+FFFD for what is none."""
-    return {
-        name: unquote_to_bytes(capture).decode("utf-8", "replace")
-        for name, capture in zip(names, captures, strict=True)
-        if name is not None
-    }
+def params_of(pattern: str) -> Callable[[Captures], dict[str, str]]:
+    """What decodes the named captures: percent-decoded UTF-8, U+FFFD for what is none.
+
+    Raises ValueError.
+    """
+    named = [(spot, name) for spot, name in enumerate(capture_names(pattern)) if name is not None]
+
+    def params(captures: Captures) -> dict[str, str]:
+        return {
+            name: unquote_to_bytes(captures[spot]).decode("utf-8", "replace")
+            for spot, name in named
+        }
+
+    return params
 
 
 def _rewriter(template: Template) -> Rewrite:
@@ -164,4 +171,4 @@ def _spot(pattern: Pattern, reference: str) -> int:
 def _literal(text: str) -> bytes:
     if "{" in text or "}" in text:
         raise ValueError("a brace without its partner")
-    return quote(text, safe=VISIBLE).encode()
+    return encoded(text)

@@ -33,7 +33,6 @@ class NoMatch(NamedTuple):
 
 NOT_FOUND = NoMatch(404)
 BAD_QUERY = NoMatch(400, (), "The query holds a character that must be escaped.")
-NOT_A_PATH = NoMatch(400, (), "The request target is not a path.")
 AMBIGUOUS = NoMatch(400, (), "The path can be read in two ways.")
 
 
@@ -146,8 +145,6 @@ def _bypass(tiers: Tiers[T], found: Candidate[T], readings: Readings, asked: Ask
 
 
 def _refusal(tiers: Tiers[T], path: bytes, asked: Asked) -> NoMatch:
-    if not path.startswith(b"/"):
-        return NOT_A_PATH
     allow = {
         method
         for tier in tiers

@@ -53,9 +53,14 @@ class Readings(NamedTuple):
 def is_plain(path: bytes) -> bool:
     """Whether a path is its own normal form and can be read in one way only.
 
-    Nearly free, and True for almost every request. It does not look for the leading slash.
+    Nearly free, and True for almost every request.
     """
-    return not (path.translate(None, PLAIN) or b"//" in path or b"/." in path)
+    return (
+        path[:1] == b"/"
+        and b"//" not in path
+        and b"/." not in path
+        and not path.translate(None, PLAIN)
+    )
 
 
 def is_clean_query(query: bytes) -> bool:

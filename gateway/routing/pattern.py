@@ -15,6 +15,9 @@ from gateway.http1.path import VISIBLE, PathRefused, read, spell
 Captures = tuple[bytes, ...]
 Rank = tuple[int, int, tuple[int, ...]]
 
+# What the tree's depth costs at load is bounded.
+MOST_SEGMENTS = 100
+
 _NAME = re.compile(rb"\{([A-Za-z_][A-Za-z0-9_-]*)\}")
 _SPECIAL = re.compile(rb"[{}*]")
 
@@ -97,6 +100,8 @@ def parse_pattern(text: str) -> Pattern:
     """Raises ValueError for a pattern that makes no sense, or that no request could match."""
     raw = literal(text)
     parts = raw.split(b"/")[1:]
+    if len(parts) > MOST_SEGMENTS:
+        raise ValueError(f"a path has at most {MOST_SEGMENTS} segments")
     rest = parts[-1] == b"**"
     segments = tuple(_segment(part) for part in (parts[:-1] if rest else parts))
     names = [segment.text for segment in segments if segment.kind is Kind.NAME]
@@ -109,7 +114,7 @@ def literal(text: str) -> bytes:
     """A path of the configuration as requests spell it. Raises ValueError where none could."""
     if not text.startswith("/"):
         raise ValueError("a path starts with /")
-    raw = quote(text, safe=VISIBLE).encode()
+    raw = encoded(text)
     try:
         read(raw)
     except PathRefused as refused:
@@ -117,6 +122,13 @@ def literal(text: str) -> bytes:
     if b"//" in raw:
         raise ValueError("// counts as /: write one slash")
     return raw
+
+
+def encoded(text: str) -> bytes:
+    """Spaces and non-ASCII characters escaped as UTF-8. Raises ValueError for control bytes."""
+    if not text.isprintable():
+        raise ValueError("a character that cannot be in a path")
+    return quote(text, safe=VISIBLE).encode()
 
 
 def _segment(part: bytes) -> Segment:

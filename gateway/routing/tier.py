@@ -71,8 +71,6 @@ class Tier(Generic[T]):
 
     def wild(self, parts: list[bytes]) -> Sequence[Candidate[T]]:
         """The rules in the tree, for a path split at most `depth` times."""
-        if parts[0]:
-            return ()
         node = self._root
         for part in parts[1:]:
             child = node.literals.get(part)
