@@ -49,6 +49,7 @@ class GatewayProcess:
         self.config = config
         self.file = folder / "gateway.yaml"
         self.arguments = arguments
+        self.more_listeners: list[Any] = []
         self.port = free_port()
         self.admin_port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -67,7 +68,7 @@ class GatewayProcess:
         """The file, swapped whole as an editor does."""
         config = dict(config or self.config)
         server = {
-            "listen": [f"127.0.0.1:{self.port}"],
+            "listen": [f"127.0.0.1:{self.port}", *self.more_listeners],
             "admin": f"127.0.0.1:{self.admin_port}",
             "access_log": str(self.folder / "access.log"),
             **config.get("server", {}),

@@ -78,6 +78,9 @@ class Nginx:
         self._process.terminate()
         self._process.wait(DEADLINE)
 
+    def requests_logged(self) -> int:
+        return len((self.folder / "access.log").read_text().split())
+
     def connections_used(self) -> int:
         """On how many connections the logged requests came."""
         return len(set((self.folder / "access.log").read_text().split()))

@@ -11,6 +11,7 @@ import socket
 import ssl
 import struct
 import threading
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -114,6 +115,18 @@ class Wire:
         data = bytes(self._unread[:size])
         del self._unread[:size]
         return data
+
+    def checksum(self, size: int) -> int:
+        """The crc32 of the next `size` bytes, which are not kept."""
+        first = bytes(self._unread[:size])
+        del self._unread[:size]
+        crc, left = zlib.crc32(first), size - len(first)
+        while left:
+            data = self.sock.recv(min(left, 1 << 20))
+            if not data:
+                raise Closed(b"", reset=False)
+            crc, left = zlib.crc32(data, crc), left - len(data)
+        return crc
 
     def read_to_end(self) -> bytes:
         """Up to the FIN. Raises Closed for a reset."""

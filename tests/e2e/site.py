@@ -20,6 +20,7 @@ class Site:
         self.folder = folder
         self.arguments = arguments
         self.server: dict[str, Any] = {}
+        self.more_listeners: list[Any] = []
         self.defaults: dict[str, Any] = {
             "timeout": {"connect": "1s", "request": "10s", "idle": "10s", "headers": "10s"}
         }
@@ -84,8 +85,14 @@ class Site:
 
     def start(self) -> Site:
         self._gateway = GatewayProcess(self.folder, self.config(), *self.arguments)
+        self._gateway.more_listeners = self.more_listeners
         self._gateway.start()
         return self
+
+    def forget_gateway(self) -> None:
+        """It failed as the test wanted; its exit is no longer looked at."""
+        self.gateway.kill()
+        self._gateway = None
 
     def fresh(self) -> ScriptedUpstream:
         return self.scripted[self._unused.pop()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -187,6 +188,14 @@ async def test_the_admin_listener_answers(served: Served, client: aiohttp.Client
         assert (
             'http_request_duration_seconds_count{method="GET",route="ping"' in await answer.text()
         )
+
+
+async def test_the_readme_names_every_metric(served: Served, client: aiohttp.ClientSession) -> None:
+    async with client.get(f"{served.admin}/metrics") as answer:
+        families = set(re.findall(r"^# TYPE ((?:gateway|http)_\w+)", await answer.text(), re.M))
+    readme = (ROOT / "README.md").read_text()
+    named = set(re.findall(r"^\| `((?:gateway|http)_\w+)`", readme, re.M))
+    assert {family for family in families if not family.endswith("_created")} == named
 
 
 async def test_after_a_reload_tokens_are_believed(
