@@ -121,6 +121,8 @@ def _field(text: str) -> tuple[str, str]:
 
 
 def _json(value: Any, status: int = 200) -> web.Response:
-    body = msgspec.json.encode(redacted(msgspec.to_builtins(value)))
+    body = msgspec.json.encode(value)
+    if b"@" in body:
+        body = msgspec.json.encode(redacted(msgspec.json.decode(body)))
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
     return web.Response(status=status, body=body, headers=headers)
