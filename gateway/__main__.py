@@ -10,10 +10,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gateway.errors import GatewayError
 
 if TYPE_CHECKING:
-    from gateway.config import Loaded
+    from gateway.config import Config, Resolved
 
 DISTRIBUTION = "ait-gateway"
 OUR_PACKAGES = ("gateway", "plugins", "backends")
@@ -66,20 +68,47 @@ def _run(options: argparse.Namespace) -> int:
         from gateway import app
 
         return app.serve(path, options.watch)
-    loaded = _checked(path)
+    resolved = _checked(path)
     if options.command == "check":
-        print(f"{path}: {_summary(loaded)}")
+        print(f"{path}: {_summary(resolved.config)}")
         return 0
     if options.command == "routes":
-        from gateway.cli import table
+        return _routes(resolved, options.json)
+    return _explain(resolved, options)
 
-        print(table.as_json(loaded) if options.json else table.as_text(loaded))
-        return 0
-    from gateway.cli import explain
 
-    found = explain.explain(loaded, options.method, options.url, options.header)
-    print(found.as_json() if options.json else found.as_text())
+def _routes(resolved: Resolved, in_json: bool) -> int:
+    from gateway.cli.routes import as_text, compiled
+
+    routes = compiled(resolved)
+    print(_json(routes) if in_json else as_text(routes))
+    return 0
+
+
+def _explain(resolved: Resolved, options: argparse.Namespace) -> int:
+    from gateway.cli.explain import as_text, explain
+
+    headers = []
+    for header in options.header:
+        name, colon, value = header.partition(":")
+        if not colon or not name.strip():
+            raise CommandError(f"{header!r}: a header is written 'Name: value'")
+        headers.append((name.strip(), value.strip()))
+    found = explain(resolved, options.method, options.url, headers)
+    print(_json(found) if options.json else as_text(found))
     return 0 if found.route else 1
+
+
+def _schema() -> int:
+    from gateway.config.schema import file_schema
+    from gateway.loader import bundled_middlewares, bundled_plugins
+
+    print(_json(file_schema(bundled_middlewares(), bundled_plugins())))
+    return 0
+
+
+def _json(value: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
 def _usual_file(environment: Mapping[str, str]) -> Path:
@@ -95,30 +124,18 @@ def _usual_file(environment: Mapping[str, str]) -> Path:
     )
 
 
-def _checked(path: Path) -> Loaded:
+def _checked(path: Path) -> Resolved:
     """The file without a mistake. Raises ConfigErrors with all of them."""
     from gateway.config import read, resolve
     from gateway.loader import middleware_class, plugin_class
 
-    loaded = read(path)
-    resolve(loaded, middleware_class, plugin_class)
-    return loaded
+    return resolve(read(path), middleware_class, plugin_class)
 
 
-def _summary(loaded: Loaded) -> str:
+def _summary(config: Config) -> str:
     sections = ("route", "upstream", "middleware", "plugin")
-    sizes = [(section, len(getattr(loaded.config, f"{section}s"))) for section in sections]
+    sizes = [(section, len(getattr(config, f"{section}s"))) for section in sections]
     return ", ".join(f"{size} {section}{'' if size == 1 else 's'}" for section, size in sizes)
-
-
-def _schema() -> int:
-    import json
-
-    from gateway.config.schema import file_schema
-    from gateway.loader import bundled_middlewares, bundled_plugins
-
-    print(json.dumps(file_schema(bundled_middlewares(), bundled_plugins()), indent=2))
-    return 0
 
 
 def _version() -> str:

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from gateway.cli.table import Endpoint, columns, endpoint_of, router_of
-from gateway.config import Loaded
+import msgspec
+
+from gateway.cli.routes import Endpoint, columns, endpoint_of, router_of
+from gateway.config import Resolved
 from gateway.config.model import Route
-from gateway.config.problems import without_secrets
 from gateway.errors import GatewayError
 from gateway.http1.headers import HeaderLines, field_line
 from gateway.http1.path import PathRefused
 from gateway.rewrite import compile_rewrite, expand
-from gateway.router import Explanation, Match
+from gateway.router import Considered, Explanation, NoMatch
 from gateway.routing.pattern import Captures
 
 
-class NotARequest(GatewayError):
-    """The method, URL or header given is none."""
+class NotARequest(GatewayError, ValueError):
+    """The URL or a header given is none."""
+
+
+class Named(Protocol):
+    """**Protocol:** a router's target, of which only the route's id is asked."""
+
+    @property
+    def id(self) -> str: ...
+
+
+class Explains(Protocol):
+    """**Protocol:** the part of a Router that is needed here, whatever its targets are."""
+
+    def explain(
+        self, method: str, host: str, path: bytes, query: bytes, headers: HeaderLines
+    ) -> Explanation[Named]: ...
 
 
 class Request(NamedTuple):
@@ -33,7 +48,7 @@ class Request(NamedTuple):
     headers: HeaderLines
 
 
-class Verdict(NamedTuple):
+class Verdict(msgspec.Struct, frozen=True):
     """What became of one of the routes whose host and path take the request."""
 
     id: str
@@ -42,16 +57,18 @@ class Verdict(NamedTuple):
     verdict: str
 
 
-class Guard(NamedTuple):
+class Guard(msgspec.Struct, frozen=True):
+    """A middleware of the route, by its name and class."""
+
     name: str
     use: str
 
 
-class Explained(NamedTuple):
-    """The answer: a route, or None with the status, reason and methods that the client gets.
+class Explained(msgspec.Struct, frozen=True):
+    """A route, or None and the status, reason and methods that the client is told.
 
-    sent_to: the URL for each target of an upstream, the path a plugin sees, or a redirect's
-    Location; empty for a fixed answer.
+    sent_to: the URL for each target of an upstream, the path that a plugin sees, or a
+    redirect's Location; empty for a fixed answer, and where the rewritten path is refused.
     """
 
     route: str | None
@@ -59,86 +76,85 @@ class Explained(NamedTuple):
     reason: str
     allow: Sequence[str]
     considered: Sequence[Verdict]
-    middlewares: Sequence[Guard]
-    endpoint: Endpoint | None
-    sent_to: Sequence[str]
-
-    def as_json(self) -> str:
-        answer = self._asdict()
-        for key in ("considered", "middlewares"):
-            answer[key] = [each._asdict() for each in answer[key]]
-        answer["endpoint"] = self.endpoint and self.endpoint._asdict()
-        return json.dumps(answer, indent=2)
-
-    def as_text(self) -> str:
-        rows = [("route", self.route or f"none: {self._refusal()}")]
-        if self.route and self.reason:
-            rows.append(("but", self._refusal()))
-        for at, each in enumerate(self.considered):
-            verdict = f"{each.id} ({each.host}{each.path}): {each.verdict}"
-            rows.append(("" if at else "because", verdict))
-        if self.route:
-            guards = [f"{guard.name} ({guard.use})" for guard in self.middlewares]
-            rows.append(("middlewares", " -> ".join(guards) or "none"))
-            rows.append(("endpoint", str(self.endpoint)))
-        rows += [("" if at else "sent to", place) for at, place in enumerate(self.sent_to)]
-        return columns(rows, empty="")
-
-    def _refusal(self) -> str:
-        status = HTTPStatus(self.status or 404)
-        allowed = f"allowed: {', '.join(self.allow)}" if self.allow else ""
-        words = ". ".join(each for each in (self.reason.rstrip("."), allowed) if each)
-        return f"{status.value} {status.phrase}{f' ({words})' if words else ''}"
+    middlewares: Sequence[Guard] = ()
+    endpoint: Endpoint | None = None
+    sent_to: Sequence[str] = ()
 
 
-def explain(loaded: Loaded, method: str, url: str, headers: Sequence[str]) -> Explained:
-    """What the table of a checked file does with a request. Raises NotARequest."""
-    request = request_of(method, url, headers)
-    found = router_of(loaded.config).explain(*request)
-    considered = _verdicts(loaded, found)
-    if not isinstance(found.outcome, Match):
-        reason = " ".join(each for each in (found.outcome.reason, found.note) if each)
-        outcome = found.outcome
-        return Explained(None, outcome.status, reason, outcome.allow, considered, (), None, ())
-    route = found.outcome.target
-    middlewares = [Guard(name, loaded.config.middlewares[name].use) for name in route.middlewares]
-    status, reason, sent_to = None, "", []
+def explain(
+    resolved: Resolved,
+    method: str,
+    url: str,
+    headers: Sequence[tuple[str, str]],
+    router: Explains | None = None,
+) -> Explained:
+    """What the table does with a request. Raises NotARequest, which is a ValueError.
+
+    `url` is a path, or has a scheme and a host; a Host header goes before that host.
+    `router` saves building one, which takes a while for a big table.
+    """
+    request = _request(method, url, headers)
+    found = (router or router_of(resolved)).explain(*request)
+    considered = [_verdict(each, resolved.secrets) for each in found.considered]
+    outcome = found.outcome
+    if isinstance(outcome, NoMatch):
+        reason = " ".join(each for each in (outcome.reason, found.note) if each)
+        return Explained(None, outcome.status, reason, outcome.allow, considered)
+    route = next(each for each in resolved.config.routes if each.id == outcome.target.id)
+    guards = [Guard(name, resolved.config.middlewares[name].use) for name in route.middlewares]
     try:
-        sent_to = _sent_to(loaded, route, request, found.outcome.captures)
+        sent_to = _sent_to(resolved, route, request, outcome.captures)
     except PathRefused as refused:
-        status, reason = 400, str(refused)
-    endpoint = endpoint_of(route)
-    return Explained(route.id, status, reason, (), considered, middlewares, endpoint, sent_to)
+        endpoint = endpoint_of(route)
+        return Explained(route.id, 400, str(refused), (), considered, guards, endpoint)
+    return Explained(route.id, None, "", (), considered, guards, endpoint_of(route), sent_to)
 
 
-def request_of(method: str, url: str, headers: Sequence[str]) -> Request:
-    """`url` is a path, or has a scheme and a host; a Host header goes before that host."""
+def as_text(explained: Explained) -> str:
+    refusal = _refusal(explained) if explained.status else ""
+    rows = [("route", explained.route or f"none: {refusal}")]
+    if explained.route and refusal:
+        rows.append(("but", refusal))
+    verdicts = [
+        f"{each.id} ({each.host}{each.path}): {each.verdict}" for each in explained.considered
+    ]
+    rows += _listed("because", verdicts)
+    if explained.route:
+        guards = [f"{guard.name} ({guard.use})" for guard in explained.middlewares]
+        rows.append(("middlewares", " -> ".join(guards) or "none"))
+        rows.append(("endpoint", str(explained.endpoint)))
+    return columns([*rows, *_listed("sent to", explained.sent_to)], empty="")
+
+
+def _listed(heading: str, lines: Sequence[str]) -> list[tuple[str, str]]:
+    return [("" if at else heading, line) for at, line in enumerate(lines)]
+
+
+def _refusal(explained: Explained) -> str:
+    status = HTTPStatus(explained.status or 404)
+    allowed = f"allowed: {', '.join(explained.allow)}" if explained.allow else ""
+    words = ". ".join(each for each in (explained.reason.rstrip("."), allowed) if each)
+    return f"{status.value} {status.phrase}{f' ({words})' if words else ''}"
+
+
+def _request(method: str, url: str, headers: Sequence[tuple[str, str]]) -> Request:
     host = ""
     scheme, separator, rest = url.partition("://")
-    if separator and "/" not in scheme:
-        host, slash, rest = rest.partition("/")
-        url = slash + rest if slash else "/"
-        if "?" in host:
-            host, _, query = host.partition("?")
-            url = f"/?{query}"
-    elif not url.startswith("/"):
+    if separator and scheme.isalpha():
+        host = rest.replace("?", "/").partition("/")[0]
+        url = rest.removeprefix(host)
+        url = url if url.startswith("/") else f"/{url}"
+    if not url.startswith("/"):
         raise NotARequest(
             f"{url!r} is neither a path nor a URL: expected /path or http://host/path"
         )
     path, _, query = url.partition("#")[0].partition("?")
-    lines = HeaderLines([_line(header) for header in headers])
+    try:
+        lines = HeaderLines([field_line(name, value) for name, value in headers])
+    except ValueError as error:
+        raise NotARequest(str(error)) from None
     host = _without_port(lines.get("host") or host)
     return Request(method, host, path.encode(), query.encode(), lines)
-
-
-def _line(header: str) -> bytes:
-    name, colon, value = header.partition(":")
-    try:
-        if not colon or not name:
-            raise ValueError("a header is written 'Name: value'")
-        return field_line(name.strip(), value.strip())
-    except ValueError as error:
-        raise NotARequest(f"{header!r}: {error}") from None
 
 
 def _without_port(host: str) -> str:
@@ -146,20 +162,15 @@ def _without_port(host: str) -> str:
     return name if colon and port.isdigit() else host.lower()
 
 
-def _verdicts(loaded: Loaded, found: Explanation[Route]) -> list[Verdict]:
-    routes = {route.id: route for route in loaded.config.routes}
-    return [
-        Verdict(
-            each.rule.id,
-            each.host,
-            each.rule.path,
-            without_secrets(each.verdict, loaded.problems.place(routes[each.rule.id])[0]),
-        )
-        for each in found.considered
-    ]
+def _verdict(considered: Considered, secrets: frozenset[str]) -> Verdict:
+    rule, text = considered.rule, considered.verdict
+    for value in (*rule.headers.values(), *rule.query.values()):
+        if value and value in secrets:
+            text = text.replace(value, "***")
+    return Verdict(rule.id, considered.host, rule.path, text)
 
 
-def _sent_to(loaded: Loaded, route: Route, request: Request, captures: Captures) -> list[str]:
+def _sent_to(resolved: Resolved, route: Route, request: Request, captures: Captures) -> list[str]:
     query = f"?{request.query.decode()}" if request.query else ""
     if route.redirect:
         place = expand(route.match.path, route.redirect.to)(captures)
@@ -171,7 +182,7 @@ def _sent_to(loaded: Loaded, route: Route, request: Request, captures: Captures)
     target = path.decode() + query
     if route.upstream is None:
         return [target]
-    bases = [each.url for each in loaded.config.upstreams[route.upstream].targets]
+    bases = [each.url for each in resolved.config.upstreams[route.upstream].targets]
     return [
         f"{base} {target}" if base.startswith("unix:") else base.rstrip("/") + target
         for base in bases

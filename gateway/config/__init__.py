@@ -63,7 +63,7 @@ def read(path: Path, environment: Mapping[str, str] | None = None) -> Loaded:
     substitution = Substitution(os.environ if environment is None else environment, path.parent)
     with _collector_paused():
         root = parse(read_file(path), substitution, problems)
-        source = Source(str(path), path.parent, root)
+        source = Source(str(path), path.parent, root, frozenset(substitution.secrets))
         fields = decode_fields(root, Config, None, problems)
         config = Config(**{"version": 1, **fields})
         check(config, source, problems)

@@ -164,9 +164,9 @@ def _dict(info: inspect.DictType) -> Decoder:
 
 
 def _union(info: inspect.UnionType) -> Decoder:
-    """Tries the alternatives that the node's shape allows; a string comes last."""
+    """Tries the alternatives that the node's shape allows, the pickiest first."""
     alternatives: dict[type[Node], list[Decoder]] = {Scalar: [], Sequence: [], Mapping: []}
-    kinds = sorted(info.types, key=lambda each: isinstance(each, inspect.StrType))
+    kinds = sorted(info.types, key=_eagerness)
     for kind in kinds:
         alternatives[shape_of(kind)].append(decoder_of(kind))
     fallback = next(each for each in alternatives.values() if each)
@@ -183,6 +183,13 @@ def _union(info: inspect.UnionType) -> Decoder:
         return FAILED
 
     return decode_union
+
+
+def _eagerness(info: inspect.Type) -> int:
+    """Strings take whatever was substituted, so they come last; null is hardly ever meant."""
+    if isinstance(info, inspect.Metadata):
+        return _eagerness(info.type)
+    return {inspect.NoneType: 0, inspect.StrType: 2}.get(type(info), 1)
 
 
 def shape_of(info: inspect.Type) -> type[Node]:

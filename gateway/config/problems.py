@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Any, TypeAlias, TypeGuard
@@ -15,6 +16,7 @@ from gateway.config.nodes import Broken, Mapping, Node, Scalar, Sequence, secret
 Trail: TypeAlias = "tuple[Trail, str | int] | None"
 
 SHOWN = 60
+PASSWORD = re.compile(r"//[^/\s]*@")
 FAILED: Any = object()
 
 
@@ -33,7 +35,7 @@ class Problems:
         """`message` may hold what somebody else's code said: secrets are taken out of it."""
         self.found.append(
             ConfigProblem(
-                self.file, place.line, place.column, dotted(trail), without_secrets(message, place)
+                self.file, place.line, place.column, dotted(trail), _without_secrets(message, place)
             )
         )
 
@@ -94,10 +96,12 @@ def shown(node: Node) -> str:
         return "a substituted value"
     if node.value is None:
         return "nothing"
-    return quoted(node.text)
+    return quoted(node.text) if isinstance(node.value, str) else node.text[:SHOWN]
 
 
 def quoted(text: str) -> str:
+    """Short, on one line, and without the password of a URL."""
+    text = PASSWORD.sub("//***@", text)
     return repr(text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}...")
 
 
@@ -125,7 +129,7 @@ def wrong(node: Node, trail: Trail, problems: Problems, expected: str) -> Any:
     return FAILED
 
 
-def without_secrets(message: str, place: Node) -> str:
+def _without_secrets(message: str, place: Node) -> str:
     """`message`, with every substituted value at `place` or below it blotted out."""
     for secret in sorted(set(secrets_in(place)), key=len, reverse=True):
         for form in (secret, repr(secret)[1:-1]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -36,12 +36,16 @@ class Use(NamedTuple, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A file without mistakes, its classes found. `folder` is what its paths are read against."""
+    """A file without mistakes, its classes found. `folder` is what its paths are read against.
+
+    secrets: texts that came from the environment or from files, to be kept off screens.
+    """
 
     config: Config
     folder: Path
     middlewares: Mapping[str, Use[AnyMiddleware]]
     plugins: Mapping[str, Use[AnyPlugin]]
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 def resolve(
@@ -57,7 +61,7 @@ def resolve(
     plugins = _uses("plugins", config.plugins, plugin_class, source.folder, found)
     middlewares = _uses("middlewares", config.middlewares, middleware_class, source.folder, found)
     found.raise_if_any()
-    return Resolved(config, source.folder, middlewares, plugins)
+    return Resolved(config, source.folder, middlewares, plugins, source.secrets)
 
 
 def decode_options(named: Named, kind: type[msgspec.Struct], problems: Problems) -> Any:

@@ -15,13 +15,14 @@ from gateway.config.problems import FAILED, Problems, Trail, nearest, shown, wro
 
 Decoder: TypeAlias = Callable[[Node, Trail, Problems], Any]
 
+NOT_EMPTY = "must not be empty"
 LIMITS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
     "ge": (operator.ge, "must be at least"),
     "gt": (operator.gt, "must be more than"),
     "le": (operator.le, "must be at most"),
     "lt": (operator.lt, "must be less than"),
-    "min_length": (lambda value, bound: len(value) >= bound, "its length must be at least"),
-    "max_length": (lambda value, bound: len(value) <= bound, "its length must be at most"),
+    "min_length": (lambda value, bound: len(value) >= bound, "must have a length of at least"),
+    "max_length": (lambda value, bound: len(value) <= bound, "must have a length of at most"),
     "pattern": (lambda value, bound: re.search(bound, value) is not None, "must match"),
 }
 
@@ -29,7 +30,7 @@ LIMITS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
 def limited(info: inspect.Type, decoder: Decoder) -> Decoder:
     """`decoder`, and the limits that the type's msgspec.Meta sets."""
     limits = [
-        (holds, bound, words)
+        (holds, bound, NOT_EMPTY if (name, bound) == ("min_length", 1) else f"{words} {bound}")
         for name, (holds, words) in LIMITS.items()
         if (bound := getattr(info, name, None)) is not None
     ]
@@ -39,9 +40,9 @@ def limited(info: inspect.Type, decoder: Decoder) -> Decoder:
     def decode_limited(node: Node, trail: Trail, problems: Problems) -> Any:
         value = decoder(node, trail, problems)
         if value is not FAILED:
-            for holds, bound, words in limits:
+            for holds, bound, message in limits:
                 if not holds(value, bound):
-                    problems.add(node, trail, f"{words} {bound}")
+                    problems.add(node, trail, message)
                     return FAILED
         return value
 

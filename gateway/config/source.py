@@ -42,11 +42,15 @@ MAY_BE_TYPED = frozenset("+-.0123456789~nNtTfF")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that was read. `file` is its name in messages, `folder` the base of its paths."""
+    """A file that was read. `file` is its name in messages, `folder` the base of its paths.
+
+    secrets: the values that `${..}` took from outside the file, and what they are part of.
+    """
 
     file: str
     folder: Path
     root: Mapping
+    secrets: frozenset[str] = frozenset()
 
 
 class _Refused(Exception):

@@ -19,11 +19,15 @@ PLACE = re.compile(
 
 
 class Substitution:
-    """Where values come from: an environment, and files read against `folder`."""
+    """Where values come from: an environment, and files read against `folder`.
+
+    `secrets` is all that was put into texts so far, and the texts that came of it.
+    """
 
     def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
         self.environment = environment
         self.folder = folder
+        self.secrets: set[str] = set()
 
     def __call__(self, text: str) -> tuple[str, tuple[str, ...], bool]:
         """The new text, what was put into it, and whether one substitution is all of it.
@@ -40,6 +44,8 @@ class Substitution:
             return value
 
         result = PLACE.sub(replace, text)
+        if secrets:
+            self.secrets.update(secrets, (result,))
         whole = PLACE.fullmatch(text)
         return result, tuple(secrets), whole is not None and not whole["escape"]
 
