@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from functools import partial
 from pathlib import Path
 
 from aiohttp import WSMsgType, web
@@ -24,7 +26,8 @@ async def echo(request: web.Request) -> web.Response:
             "path": request.raw_path,
             "headers": [list(field) for field in request.headers.items()],
             "body_bytes": received,
-        }
+        },
+        dumps=partial(json.dumps, indent=2),
     )
 
 
