@@ -55,8 +55,8 @@ class RateLimit(Middleware[RateLimitOptions]):
     """429 with Retry-After beyond the rate; RateLimit and RateLimit-Policy on every answer.
 
     The fields are those of draft-ietf-httpapi-ratelimit-headers-11: `q` requests each `w`
-    seconds; `r` would pass right now, and all of the burst again in `t` seconds (when refused:
-    the next one in `t`).
+    seconds; `r` would pass right now, and all of the burst again in `t` seconds, or, when none
+    would, the next one.
     """
 
     Options = RateLimitOptions
@@ -70,7 +70,9 @@ class RateLimit(Middleware[RateLimitOptions]):
     ) -> None:
         super().__init__(options, context)
         rate = options.rate
-        self._numbers = (rate.requests, rate.seconds, options.burst or rate.requests)
+        burst = options.burst or rate.requests
+        self._numbers = (rate.requests, rate.seconds, burst)
+        self._all_but_one = (burst - 1) * rate.seconds / rate.requests
         self._limits: Limits = context.limits if options.scope == "shared" else MemoryLimits(clock)
         self._take = self._limits.take
         self._key = compile_attribute(options.key)
@@ -142,7 +144,12 @@ class RateLimit(Middleware[RateLimitOptions]):
         decision: Decision | None = exchange.notes.get(self)
         if decision is None:
             return
-        wait = decision.reset if decision.allowed else decision.retry_after
+        if not decision.allowed:
+            wait = decision.retry_after
+        elif decision.remaining:
+            wait = decision.reset
+        else:
+            wait = decision.reset - self._all_but_one
         headers = exchange.answer.headers
         # Added, not set: both fields are lists, and an inner limit's items belong in them too.
         headers.add("RateLimit-Policy", self._policy)

@@ -124,6 +124,12 @@ async def test_a_refusal_tells_the_limit_too_and_both_times_agree() -> None:
     assert answer.headers.get("retry-after") == "30"
 
 
+async def test_when_none_is_left_the_next_one_is_what_counts(clock: Clock) -> None:
+    middleware = limiter(clock, rate=Rate(2, 60.0), burst=3)
+    told = [(await send(middleware, request())).headers.get("ratelimit") for _ in range(3)]
+    assert told == ['"per_user";r=2;t=30', '"per_user";r=1;t=60', '"per_user";r=0;t=30']
+
+
 async def test_limits_of_others_stay_in_the_list() -> None:
     answer = await send(limiter(), request(), headers=[("RateLimit", '"inner";r=1;t=1')])
     assert answer.headers.getall("ratelimit") == ['"inner";r=1;t=1', '"per_user";r=29;t=1']
