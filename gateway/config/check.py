@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from ipaddress import ip_address, ip_network
 
 from gateway.config.addresses import check_target, parse_address
@@ -49,7 +50,7 @@ def _files(
     tls: ListenTls | UpstreamTls, fields: tuple[str, ...], source: Source, problems: Problems
 ) -> None:
     def exists(path: str) -> None:
-        if "\0" in path or not (source.folder / path).is_file():
+        if not os.path.isfile(source.folder / path):
             raise ValueError("there is no such file")
 
     for field in fields:

@@ -150,6 +150,8 @@ def _several(make: Callable[[Iterable[Any]], Any]) -> Callable[[Any], Decoder]:
 
 
 def _dict(info: inspect.DictType) -> Decoder:
+    if not isinstance(info.key_type, inspect.StrType):
+        raise TypeError("a configuration cannot hold keys that are not strings")
     value_of = decoder_of(info.value_type)
 
     def decode_dict(node: Node, trail: Trail, problems: Problems) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from msgspec import inspect
 
-from gateway.config.nodes import Node, Scalar
+from gateway.config.nodes import Node, Scalar, Sequence
 from gateway.config.problems import FAILED, Problems, Trail, nearest, shown, wrong
 
 Decoder: TypeAlias = Callable[[Node, Trail, Problems], Any]
@@ -40,8 +40,10 @@ def limited(info: inspect.Type, decoder: Decoder) -> Decoder:
     def decode_limited(node: Node, trail: Trail, problems: Problems) -> Any:
         value = decoder(node, trail, problems)
         if value is not FAILED:
+            # A list counts by what stands in the file, not by what of it could be decoded.
+            subject = node.items if isinstance(node, Sequence) else value
             for holds, bound, message in limits:
-                if not holds(value, bound):
+                if not holds(subject, bound):
                     problems.add(node, trail, message)
                     return FAILED
         return value

@@ -6,6 +6,7 @@ middleware's own and stays as it is. `$${` is a literal `${`.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,7 +62,7 @@ class Substitution:
 
     def _from_file(self, found: re.Match[str]) -> str:
         path = self.folder / found["file"]
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise ValueError(f"there is no file {path}")
         try:
             with path.open("rb") as file:
