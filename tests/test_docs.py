@@ -13,9 +13,10 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
+import yaml
 
 from gateway.config import Config, read, resolve
-from gateway.loader import middleware_class, plugin_class
+from gateway.loader import MIDDLEWARES, middleware_class, plugin_class
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -63,15 +64,20 @@ class TestATable:
 
 
 class TestTheReadme:
-    def test_names_every_key_of_the_route_table(self) -> None:
-        rows = set(re.findall(r"^\| `([^`]+)` \|", README, re.MULTILINE))
-        keys = set(keys_of(Config))
-        assert keys - rows == set()
+    def test_names_every_key_of_the_route_table_and_no_other(self) -> None:
+        assert set(rows("## The route table")) == set(keys_of(Config))
 
-    def test_names_no_key_that_is_not_there(self) -> None:
-        table = README.split("## The route table")[1].split("\n## ")[0]
-        rows = set(re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE))
-        assert rows - set(keys_of(Config)) == set()
+    def test_says_the_route_tables_defaults(self) -> None:
+        written = rows("## The route table")
+        wrong = {key for key, field in keys_of(Config).items() if not agrees(written[key], field)}
+        assert wrong == set()
+
+    @pytest.mark.parametrize("name", MIDDLEWARES.bundled())
+    def test_says_a_middlewares_defaults(self, name: str) -> None:
+        written = rows(f"#### {name}")
+        fields = msgspec.structs.fields(middleware_class(name, ROOT).Options)
+        assert set(written) == {field.name for field in fields}
+        assert [field.name for field in fields if not agrees(written[field.name], field)] == []
 
     def test_shows_classes_that_load(self, tmp_path: Path) -> None:
         plugin, middleware = blocks("python")
@@ -101,21 +107,41 @@ class TestTheReadme:
             assert (ROOT / link).exists(), link
 
 
-def keys_of(kind: Any, at: str = "") -> Iterator[str]:
+def rows(heading: str) -> dict[str, str]:
+    """Key -> what its row says of the default, from the tables below a heading."""
+    section = README.split(f"\n{heading}\n")[1].split("\n#")[0]
+    return dict(re.findall(r"^\| `([^`]+)` \| (.*?) ?\|", section, re.MULTILINE))
+
+
+def agrees(written: str, field: msgspec.structs.FieldInfo) -> bool:
+    """Whether the row's default is the field's. Prose stands for what has no value to show."""
+    default = field.default
+    if field.default_factory is not msgspec.NODEFAULT:
+        default = field.default_factory()
+    if not written.startswith("`"):
+        if field.required:
+            return written == "required"
+        return isinstance(default, msgspec.Struct) or (not default and written != "required")
+    value = yaml.safe_load(written.strip("`"))
+    extra = msgspec.inspect.type_info(field.type)
+    if isinstance(extra, msgspec.inspect.Metadata) and isinstance(value, str):
+        value = extra.extra["parse"](value)
+    return bool(value == default)
+
+
+def keys_of(kind: Any, at: str = "") -> dict[str, msgspec.structs.FieldInfo]:
     """`a.b`, `a.*.b` under a mapping of names, `a[].b` in a list: the keys with no keys below."""
+    keys = {}
     hints = get_type_hints(kind)
     for field in msgspec.structs.fields(kind):
-        if field.name == "options":
-            continue
         path = f"{at}.{field.encode_name}" if at else field.encode_name
-        below = [
-            key
-            for struct, where in structs_in(hints[field.name], path)
-            for key in keys_of(struct, where)
-        ]
-        yield from below or [f"{path}.*" if path == "backends" else path]
-        if below and takes_a_scalar(hints[field.name]):
-            yield path
+        below: dict[str, msgspec.structs.FieldInfo] = {}
+        for struct, where in structs_in(hints[field.name], path):
+            below |= keys_of(struct, where)
+        if not below or takes_a_scalar(hints[field.name]):
+            keys[f"{path}.*" if path == "backends" else path] = field
+        keys |= below
+    return {key: field for key, field in keys.items() if field.name != "options"}
 
 
 def takes_a_scalar(hint: Any) -> bool:
