@@ -8,7 +8,7 @@ from functools import partial
 
 from gateway.config.model import Respond, Route
 from gateway.config.nodes import Mapping, Node, Sequence
-from gateway.config.problems import Problems, is_text, quoted, shown, suggestion
+from gateway.config.problems import Problems, is_text, shown, suggestion
 from gateway.rewrite import compile_rewrite, expand
 from gateway.routing.hosts import parse_host
 from gateway.routing.pattern import Kind, Pattern, parse_pattern
@@ -36,7 +36,8 @@ def check_routes(routes: list[Route], root: Mapping, problems: Problems) -> None
         _paths(route, pattern, problems)
         first, line = matches.setdefault(_what_it_takes(route, pattern), (route, node))
         if first is not route:
-            message = f"takes exactly what route {quoted(first.id)} on line {line.line} takes"
+            name = shown(problems.place(first, "id")[0])
+            message = f"takes exactly what route {name} on line {line.line} takes"
             problems.add(*problems.place(route, "match"), message)
 
 
@@ -138,10 +139,11 @@ def _pattern(route: Route, problems: Problems) -> Pattern | None:
 
 
 def _paths(route: Route, pattern: Pattern, problems: Problems) -> None:
-    problems.check_texts(route, "strip_prefix", partial(_check_prefix, pattern))
-    problems.check_texts(route, "rewrite", partial(compile_rewrite, pattern.text, None))
+    about, _ = problems.place(route)
+    problems.check_texts(route, "strip_prefix", partial(_check_prefix, pattern), about)
+    problems.check_texts(route, "rewrite", partial(compile_rewrite, pattern.text, None), about)
     if route.redirect:
-        problems.check_texts(route.redirect, "to", partial(expand, pattern.text))
+        problems.check_texts(route.redirect, "to", partial(expand, pattern.text), about)
 
 
 def _check_prefix(pattern: Pattern, text: str) -> None:

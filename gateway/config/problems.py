@@ -31,11 +31,18 @@ class Problems:
         self.found: list[ConfigProblem] = []
         self.places: dict[int, tuple[Mapping, Trail]] = {}
 
-    def add(self, place: Node, trail: Trail, message: str) -> None:
-        """`message` may hold what somebody else's code said: secrets are taken out of it."""
+    def add(self, place: Node, trail: Trail, message: str, about: Node | None = None) -> None:
+        """`message` may hold what somebody else's code said: secrets are taken out of it.
+
+        `about` is a node around `place`, where the message says more than of the place alone.
+        """
         self.found.append(
             ConfigProblem(
-                self.file, place.line, place.column, dotted(trail), _without_secrets(message, place)
+                self.file,
+                place.line,
+                place.column,
+                dotted(trail),
+                _without_secrets(message, about or place),
             )
         )
 
@@ -48,7 +55,13 @@ class Problems:
                 node, trail = node.entries[step], (trail, step)
         return node, trail
 
-    def check_texts(self, owner: msgspec.Struct, key: str, check: Callable[[str], object]) -> None:
+    def check_texts(
+        self,
+        owner: msgspec.Struct,
+        key: str,
+        check: Callable[[str], object],
+        about: Node | None = None,
+    ) -> None:
         """Has `check` look at a field that is a string, or at each of a list of strings.
 
         What it raises as ValueError is reported where that string stands. Nothing is asked
@@ -63,7 +76,7 @@ class Problems:
                 try:
                     check(child.text)
                 except ValueError as error:
-                    self.add(child, way, f"{shown(child)}: {error}")
+                    self.add(child, way, f"{shown(child)}: {error}", about)
 
     def raise_if_any(self) -> None:
         if self.found:

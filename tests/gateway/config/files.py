@@ -51,3 +51,9 @@ def _without_file(path: Path, errors: ConfigErrors) -> list[str]:
     lines = str(errors).splitlines()
     assert all(line.startswith(f"{path}:") for line in lines)
     return [line.removeprefix(f"{path}:") for line in lines]
+
+
+def place(text: str, token: str) -> str:
+    """`line:column` of where `token` stands last in `text`."""
+    before = text[: text.rindex(token)]
+    return f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"

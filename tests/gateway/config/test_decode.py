@@ -7,7 +7,6 @@ import msgspec
 import pytest
 
 from gateway.config.decode import decode
-from gateway.config.model import Section
 from gateway.config.problems import FAILED, Problems
 from gateway.config.source import parse
 from gateway.config.substitution import Substitution
@@ -16,12 +15,12 @@ from gateway.config.units import Duration, Rate, RateOf, Ratio, Size
 ENVIRONMENT = {"NUMBER": "12", "WORD": "hunter2", "NULL": "null", "FAST": "fast", "REPR": "a\\b'c"}
 
 
-class Inner(Section, frozen=True):
+class Inner(msgspec.Struct, frozen=True):
     name: str
     size: Size = 1024
 
 
-class Pair(Section, frozen=True):
+class Pair(msgspec.Struct, frozen=True):
     """Refuses itself when the two are equal."""
 
     left: str = ""
@@ -32,7 +31,7 @@ class Pair(Section, frozen=True):
             raise ValueError(f"left is right: {self.left!r}")
 
 
-class Options(Section, frozen=True):
+class Options(msgspec.Struct, frozen=True):
     text: str = ""
     flag: bool = False
     count: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
@@ -63,7 +62,7 @@ class Options(Section, frozen=True):
     renamed: str = msgspec.field(default="", name="re-named")
 
 
-class Tree(Section, frozen=True):
+class Tree(msgspec.Struct, frozen=True):
     name: str
     children: list[Tree] = []
 
@@ -316,7 +315,7 @@ def test_a_struct_may_hold_itself() -> None:
     ]
 
 
-def test_plain_structs_without_sections_manners_are_decoded_too() -> None:
+def test_plain_structs_that_say_nothing_of_unknown_keys_are_decoded_too() -> None:
     class Loose(msgspec.Struct):
         first: str
         second: int = 2
