@@ -28,8 +28,8 @@ def own_site(tmp_path: Path) -> Iterator[Site]:
 @pytest.fixture(autouse=True)
 def _gateway_stays_well(request: pytest.FixtureRequest) -> Iterator[None]:
     """After every test the shared gateway lives, and its log tells of no surprise."""
-    shared = "site" in request.fixturenames
-    site = request.getfixturevalue("site") if shared else None
+    shared = "new_site" in request.fixturenames
+    site = request.getfixturevalue("new_site") if shared else None
     yield
     if site is not None:
         site.close_clients()

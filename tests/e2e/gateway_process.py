@@ -166,7 +166,9 @@ class GatewayProcess:
         client = dial(("127.0.0.1", self.admin_port))
         try:
             length = ["Content-Length: 0"] if method == "POST" else []
-            client.send(request(method, path, "admin", *length, "Connection: close"))
+            client.send(
+                request(method, path, f"127.0.0.1:{self.admin_port}", *length, "Connection: close")
+            )
             return client.answer()
         finally:
             client.close()

@@ -33,12 +33,13 @@ def site(new_site: Site) -> Site:
     return new_site.start()
 
 
-def trickle(client: Client, data: bytes, every: float) -> None:
-    """A byte at a time until the data ends or an answer comes."""
+def trickle(client: Client, data: bytes, every: float) -> bool:
+    """A byte at a time until the data ends or an answer comes; whether one came."""
     for byte in data:
         client.send(bytes([byte]))
         if select.select([client.sock], [], [], every)[0]:
-            return
+            return True
+    return False
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,13 @@ def test_a_head_that_does_not_come_is_408(client: Client, start: bytes) -> None:
 
 
 def test_a_head_that_trickles_does_not_move_the_deadline(client: Client) -> None:
-    trickle(client, b"GET / HTTP/1.1\r\nHost: a.test\r\nX-A: " + b"a" * 200, 0.05)
+    assert trickle(client, b"GET / HTTP/1.1\r\nHost: a.test\r\nX-A: " + b"a" * 200, 0.05)
+    assert_refused(client, 408)
+
+
+def test_a_header_a_second_does_not_move_the_deadline(client: Client) -> None:
+    client.send(b"GET / HTTP/1.1\r\nHost: a.test\r\n")
+    assert any(trickle(client, b"a:b\r\n", 0.05) for _ in range(40))
     assert_refused(client, 408)
 
 

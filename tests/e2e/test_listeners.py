@@ -38,8 +38,8 @@ def port6() -> int:
 def site(new_site: Site, port6: int) -> Site:
     site = new_site
     site.server["trusted_proxies"] = ["127.0.0.1/32"]
-    site.defaults["timeout"]["headers"] = "1s"
-    site.pools(20)
+    site.defaults["timeout"] |= {"headers": "1s", "idle": "60s"}
+    site.pools(40)
     site.more_listeners.append(f"unix:{site.folder}/in.sock")
     path = f"{site.folder}/out.sock"
     site.pool("unix", server=ScriptedUpstream(listening(path)), url=f"unix:{path}")

@@ -22,7 +22,7 @@ ADDED = {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-requ
 
 @pytest.fixture(scope="module")
 def site(new_site: Site) -> Site:
-    new_site.pools(60)
+    new_site.pools(90)
     return new_site.start()
 
 

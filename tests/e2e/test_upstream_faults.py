@@ -30,7 +30,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def site(new_site: Site) -> Site:
-    new_site.pools(120)
+    new_site.pools(130)
     return new_site.start()
 
 
