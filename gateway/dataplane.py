@@ -52,9 +52,11 @@ class DataPlane:
         return f"{self._prefix}-{next(self._numbers):x}"
 
     def admit(self, listener: Listener) -> bool:
-        """Whether one more connection may stay."""
+        """Whether one more connection may stay. One that may not is not counted."""
+        if len(self.connections) >= self.max_connections:
+            return False
         self.connections.add(listener)
-        return len(self.connections) <= self.max_connections
+        return True
 
     def forget(self, listener: Listener) -> None:
         self.connections.discard(listener)

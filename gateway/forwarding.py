@@ -86,8 +86,10 @@ class Client:
         exchange.client_ip = self.ip
         exchange.scheme = self.scheme
         exchange.request_id = self.plane.next_id()
-        if self.trusted and exchange.forwarded is not None:
-            self._believe(exchange, HeaderLines(exchange.forwarded))
+        if self.trusted:
+            self.may_introduce = False
+            if exchange.forwarded is not None:
+                self._believe(exchange, HeaderLines(exchange.forwarded))
 
     def forwarding(self, exchange: Exchange) -> bytes:
         """The last lines of the head for the next hop, with the empty one that ends it."""

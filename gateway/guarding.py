@@ -113,15 +113,16 @@ def _failed(listener: Listener, exchange: Exchange, at: int, error: Exception) -
 def _enter(listener: Listener, exchange: Exchange) -> None:
     route = exchange.route
     exchange.entered = route.chain.done
-    exchange.reached_endpoint = True
     length = exchange.content_length
     if length is not None and length > exchange.body_limit:
         problem = Problem(413, "The request's body is too large.")
         listener.respond(problem, route.chain.response)
         return
+    exchange.reached_endpoint = True
     try:
         route.endpoint.begin(listener, exchange)
     except PathRefused as refusal:
+        exchange.reached_endpoint = False
         listener.respond(Problem(400, str(refusal)), route.chain.response)
 
 

@@ -185,6 +185,8 @@ class PluginHandler(RequestHandler):
     ) -> web.StreamResponse:
         """A handler raised: the trace goes to the log, a problem to the client."""
         exchange = request.get("exchange")
+        if isinstance(exc, ConnectionError) and exchange is not self._listener.exchange:
+            raise exc  # the client went while the answer was being written
         request_id = exchange.request_id if exchange is not None else "-"
         log.error("a plugin's handler failed", exc_info=exc, extra={"request_id": request_id})
         if exchange is not None:

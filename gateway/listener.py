@@ -51,7 +51,9 @@ class Listener(asyncio.Protocol):
     buffer: bytes received and not yet used: part of a head, of a body, or the next request.
     left: bytes of the request's body still to come; `chunked` follows one without a length.
     last: the connection ends after the answer that is due. begun: its head has been sent.
-    closing: no further request is read; what still comes is thrown away.
+    closing: no further request is read; what still comes is thrown away. gone: the client has
+    closed its sending side. ended: so has the other end of a tunnel. held: the peer takes no
+    more of the body for now. blocked: the client takes no more of the answer.
     raw: takes the client's bytes as they are, once the protocol was switched.
     """
 
@@ -65,8 +67,10 @@ class Listener(asyncio.Protocol):
         "client",
         "closing",
         "deadline",
+        "ended",
         "exchange",
         "gone",
+        "head_due",
         "held",
         "inprocess",
         "last",
@@ -94,11 +98,12 @@ class Listener(asyncio.Protocol):
         self.left = 0
         self.chunked: ChunkedBody | None = None
         self.raw: Callable[[bytes], None] | None = None
-        self.last = self.begun = self.closing = self.gone = False
+        self.last = self.begun = self.closing = self.gone = self.ended = False
         self.held = self.blocked = self.next_due = False
         self.reading = True
         self.unsent = 0
         self.active = 0.0
+        self.head_due = 0.0
         self.deadline = NEVER
         self.armed = NEVER
 
@@ -123,6 +128,7 @@ class Listener(asyncio.Protocol):
                 self.next_request()
         elif self.raw is not None:
             self.active = self.loop.time()
+            self.exchange.bytes_received += len(data)
             self.raw(data)
         else:
             self.buffer = self.buffer + data if self.buffer else data
@@ -136,6 +142,8 @@ class Listener(asyncio.Protocol):
         self.gone = True
         if self.raw is not None and self.peer is not None:
             self.peer.half_close()
+            if self.ended:
+                self.close_tunnel()
             return True
         if self.exchange is None or self.expects_body():
             return False
@@ -182,8 +190,9 @@ class Listener(asyncio.Protocol):
                 self.deadline = max(self.active + patience, now)
                 self.plane.wheel.arm(self)
             elif self.begun:
-                self.break_off("client" if self.gone else "timeout")
+                self.break_off("client" if self.gone or self.blocked else "timeout")
             else:
+                exchange.failure = "client"
                 self.give_up(Problem(408, "The request's body did not come in time."))
         else:
             exchange.failure = "timeout"
@@ -252,6 +261,8 @@ class Listener(asyncio.Protocol):
         guarding.begin(self, exchange)
 
     def _part_of_a_head(self, data: bytes) -> None:
+        if self.client.may_introduce and self._introduced(data):
+            return
         if data[:2] == b"\r\n":
             data = data[2:]  # RFC 9112, 2.2: an empty line before the request
             if b"\r\n\r\n" in data:
@@ -262,10 +273,14 @@ class Listener(asyncio.Protocol):
         elif data.count(b"\n") != data.count(b"\r\n") or data[:1] not in FIRST_BYTES:
             self._not_http(data, BadRequest("the request is not HTTP/1.1"))
         else:
-            if not self.buffer and data:
-                self.set_deadline(self.plane.headers_timeout)
-            self.buffer = data
-            self._read(True)
+            self._keep_part(data)
+
+    def _keep_part(self, data: bytes) -> None:
+        if self.deadline != self.head_due:
+            self.set_deadline(self.plane.headers_timeout)
+            self.head_due = self.deadline
+        self.buffer = data
+        self._read(True)
 
     def _not_http(self, data: bytes, error: BadRequest) -> None:
         if self.client.may_introduce and self._introduced(data):
@@ -282,7 +297,7 @@ class Listener(asyncio.Protocol):
         except BadPreface:
             return False
         if not size:
-            self.buffer = data
+            self._keep_part(data)
             return True
         self.client = self.client.behind(address)
         if data[size:]:
@@ -338,9 +353,11 @@ class Listener(asyncio.Protocol):
         try:
             taken = body.feed(data)
         except BadBody as error:
+            exchange.failure = "client"
             self.give_up(Problem(400, f"Refused: {error}."))
             return -1
         if body.size > exchange.body_limit:
+            exchange.failure = "client"
             self.give_up(Problem(413, "The request's body is too large."))
             return -1
         if body.complete:
@@ -399,7 +416,6 @@ class Listener(asyncio.Protocol):
     def give_up(self, problem: Problem) -> None:
         """End the exchange from this side, whatever the peer still does."""
         self._cancel_peer()
-        self.last = True
         self.fail(problem)
 
     def refuse(self, problem: Problem) -> None:
@@ -476,11 +492,12 @@ class Listener(asyncio.Protocol):
         self.stream()
 
     def end_tunnel(self) -> None:
-        """The other side has closed its sending side."""
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        else:
+        """The other side sends no more; once neither does, the tunnel is over."""
+        self.ended = True
+        if self.gone or not self.transport.can_write_eof():
             self.close_tunnel()
+        else:
+            self.transport.write_eof()
 
     def close_tunnel(self) -> None:
         self.peer = None

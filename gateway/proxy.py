@@ -41,9 +41,7 @@ DETAILS = {
 class Proxy:
     """Forwards a route's requests to its upstream."""
 
-    def __init__(
-        self, upstream: Upstream, rewrite: Rewrite | None, connect_timeout: float
-    ) -> None:
+    def __init__(self, upstream: Upstream, rewrite: Rewrite | None, connect_timeout: float) -> None:
         self.upstream = upstream
         self.rewrite = rewrite
         self.connect_timeout = connect_timeout

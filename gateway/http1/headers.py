@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-NOT_IN_A_VALUE = frozenset("\r\n\0")
-
 
 class Headers(Protocol):
     """**Protocol:** what a middleware may do with a header section. Names in any case.
@@ -79,6 +77,6 @@ class HeaderLines:
 
 def field_line(name: str, value: str) -> bytes:
     """`b"Name: value"`, or ValueError where that would be more than one line."""
-    if NOT_IN_A_VALUE.intersection(value):
+    if "\n" in value or "\r" in value or "\0" in value:
         raise ValueError(f"a value of {name} holds a line break or NUL")
     return f"{name}: {value}".encode("latin-1")

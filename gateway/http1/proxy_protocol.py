@@ -5,7 +5,7 @@ Source: HAProxy's doc/proxy-protocol.txt.
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
 V1 = b"PROXY "
@@ -42,16 +42,24 @@ def read_preface(data: bytes) -> Preface:
 def _version_1(data: bytes) -> Preface:
     end = data.find(b"\r\n", 0, MAX_V1)
     if end < 0:
-        raise BadPreface
+        if len(data) >= MAX_V1:
+            raise BadPreface
+        return Preface(None, 0)
     words = data[:end].split(b" ")
     if words[1] == b"UNKNOWN":
         return Preface(None, end + 2)
-    if len(words) != 6 or words[1] not in (b"TCP4", b"TCP6"):
+    family = {b"TCP4": IPv4Address, b"TCP6": IPv6Address}.get(words[1])
+    if family is None or len(words) != 6 or not all(map(_is_port, words[4:])):
         raise BadPreface
     try:
-        return Preface(str(ip_address(words[2].decode("ascii"))), end + 2)
+        source, _ = (family(word.decode("ascii")) for word in words[2:4])
     except ValueError:
         raise BadPreface from None
+    return Preface(str(source), end + 2)
+
+
+def _is_port(word: bytes) -> bool:
+    return word.isdigit() and len(word) <= 5 and int(word) <= 65535
 
 
 def _version_2(data: bytes) -> Preface:

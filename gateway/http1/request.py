@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gateway.http1 import fields
-from gateway.http1.fields import FieldKinds, is_token
+from gateway.http1.fields import FieldKinds
 from gateway.http1.headers import HeaderLines
 
 MAX_FIELDS = 256
@@ -14,6 +14,8 @@ METHODS = {
     name.encode(): name
     for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 }
+# Case matters (RFC 9110, 9.1): `get` would be another method than GET to some and not to others.
+METHOD = re.compile(rb"[A-Z][A-Z0-9_-]{0,31}")
 HOST = re.compile(rb"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 ABSOLUTE_FORM = re.compile(rb"(?i:https?)://([^/?#@]+)(.*)", re.DOTALL)
 KINDS = FieldKinds(fields.IN_A_REQUEST)
@@ -109,8 +111,8 @@ def _start_line(line: bytes, request: RequestHead) -> None:
     method, target, version = parts
     name = METHODS.get(method)
     if name is None:
-        if not is_token(method) or len(method) > 32:
-            raise BadRequest("the method is not a token")
+        if not METHOD.fullmatch(method):
+            raise BadRequest("the method is not one")
         name = method.decode("ascii")
     request.method = name
     if version != b"HTTP/1.1":

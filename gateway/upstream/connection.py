@@ -33,6 +33,7 @@ class UpstreamConnection(asyncio.Protocol):
         "chunked",
         "deadline",
         "encode",
+        "ended",
         "interim",
         "keep",
         "left",
@@ -57,6 +58,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.chunked: ChunkedBody | None = None
         self.encode = False
         self.tunnel = False
+        self.ended = False
         self.keep = True
         self.used = False
         self.paused = False
@@ -83,11 +85,11 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport.abort()
 
     def half_close(self) -> None:
-        """The client of a tunnel sends no more."""
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        """The client of a tunnel sends no more; once neither side does, the tunnel is over."""
+        if self.ended or not self.transport.can_write_eof():
+            self.close()
         else:
-            self.transport.close()
+            self.transport.write_eof()
 
     def pause_reading(self) -> None:
         self.paused = True
@@ -128,8 +130,9 @@ class UpstreamConnection(asyncio.Protocol):
         if call is None:
             return False
         if self.tunnel:
+            self.ended = True
             call.listener.end_tunnel()
-            return True
+            return call.listener.raw is not None
         if self.left == UNTIL_CLOSE and self.chunked is None:
             self._end_of_stream(call)
         return False
@@ -190,7 +193,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _interim(self, call: Call, head: ResponseHead, rest: bytes) -> bool:
         """Relay a 1xx answer; whether a further head is awaited. RFC 9110, 15.2."""
         if head.status == 101:
-            if call.exchange.upgrade is None or head.upgrade is None:
+            if not _asked_for(head.upgrade, call.exchange.upgrade):
                 self._refuse(call, "a 101 that nobody asked for")
                 return False
             self.tunnel = True
@@ -304,3 +307,10 @@ class UpstreamConnection(asyncio.Protocol):
         self.keep = False
         self.transport.abort()
         call.failed(UpstreamProtocolError(f"{self.target.url} did not answer in HTTP/1.1: {why}"))
+
+
+def _asked_for(given: bytes | None, asked: bytes | None) -> bool:
+    """Whether the protocol that was switched to is among those offered (RFC 9110, 7.8)."""
+    if not given or not asked:
+        return False
+    return given.lower() in {name.strip(b" \t") for name in asked.lower().split(b",")}
