@@ -29,6 +29,9 @@ STRUCTURAL = b"/\\%?#"
 VISIBLE = bytes(range(0x21, 0x7F))
 PLAIN = VISIBLE.translate(None, b"\\%?#;")
 PLAIN_QUERY = VISIBLE.translate(None, b"#")
+# To compare with what a bytes method made of it is the cheapest test: `in` costs three times that.
+_PLAIN_STAYS = bytes(byte if byte in PLAIN else 0x2F for byte in range(256))
+_CLEAN_STAYS = bytes(byte if byte in PLAIN_QUERY else 0x2F for byte in range(256))
 
 _REFUSED = re.compile(rb"[^\x21-\x7e]|[#?\\]")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})|%00")
@@ -57,14 +60,14 @@ def is_plain(path: bytes) -> bool:
     """
     return (
         path[:1] == b"/"
-        and b"//" not in path
-        and b"/." not in path
-        and not path.translate(None, PLAIN)
+        and path.translate(_PLAIN_STAYS) == path
+        and path.replace(b"//", b"/") == path
+        and path.replace(b"/.", b"/") == path
     )
 
 
 def is_clean_query(query: bytes) -> bool:
-    return not query.translate(None, PLAIN_QUERY)
+    return query.translate(_CLEAN_STAYS) == query
 
 
 def read(path: bytes) -> Readings:

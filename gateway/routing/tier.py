@@ -6,7 +6,8 @@ instructions that cost but the processor's cache.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Generic
 
@@ -14,6 +15,8 @@ from gateway.routing.pattern import Kind, Segment
 from gateway.routing.rule import Candidate, T
 
 _precedence = attrgetter("precedence")
+Tail = Callable[[list[bytes]], bool]
+
 _NO_LITERALS: dict[bytes, Any] = {}
 
 
@@ -22,10 +25,11 @@ class Node(Generic[T]):
 
     `here` and `below` are the candidates of a path that ends at this node, and of one that
     goes on where no child is, both with the `**` on the way; as long as no other branch of
-    the tree takes the path too.
+    the tree takes the path too. Where all patterns go on alike there are no children: `tail`
+    says whether a path goes on so too, and `only` who takes it then.
     """
 
-    __slots__ = ("below", "here", "literals", "wild")
+    __slots__ = ("below", "here", "literals", "only", "tail", "wild")
 
     def __init__(
         self, candidates: list[Candidate[T]], depth: int = 0, above: tuple[Candidate[T], ...] = ()
@@ -33,6 +37,18 @@ class Node(Generic[T]):
         ending = [one for one in candidates if len(one.pattern.segments) == depth]
         self.below = _sorted([*above, *(one for one in ending if one.pattern.rest)])
         self.here = _sorted([*self.below, *(one for one in ending if not one.pattern.rest)])
+        self.tail: Tail | None = None
+        self.only: tuple[Candidate[T], ...] = ()
+        self.wild: tuple[Node[T], ...] = ()
+        self.literals: dict[bytes, Node[T]] = _NO_LITERALS
+        ways = {(one.pattern.shape[depth:], one.pattern.rest) for one in candidates}
+        if len(ways) == 1 and not ending:
+            self.tail = _tail(depth + 1, *ways.pop())
+            self.only = _sorted([*above, *candidates])
+        else:
+            self._branch(candidates, depth)
+
+    def _branch(self, candidates: list[Candidate[T]], depth: int) -> None:
         following: dict[Segment, list[Candidate[T]]] = {}
         for one in candidates:
             if len(one.pattern.segments) > depth:
@@ -43,7 +59,7 @@ class Node(Generic[T]):
         self.wild = tuple(
             child for segment, child in children.items() if segment.kind is not Kind.LITERAL
         )
-        self.literals: dict[bytes, Node[T]] = {
+        self.literals = {
             segment.text: child
             for segment, child in children.items()
             if segment.kind is Kind.LITERAL
@@ -73,6 +89,8 @@ class Tier(Generic[T]):
         """The rules in the tree, for a path split at most `depth` times."""
         node = self._root
         for part in parts[1:]:
+            if node.tail is not None:
+                return node.only if node.tail(parts) else node.below
             child = node.literals.get(part)
             wild = node.wild
             if child is None:
@@ -92,6 +110,8 @@ class Tier(Generic[T]):
         for part in parts[1:]:
             children: list[Node[T]] = []
             for node in nodes:
+                if node.tail is not None and node.tail(parts):
+                    found.update(node.only)
                 found.update(node.below)
                 if part in node.literals:
                     children.append(node.literals[part])
@@ -103,3 +123,22 @@ class Tier(Generic[T]):
 
 def _sorted(candidates: Iterable[Candidate[T]]) -> tuple[Candidate[T], ...]:
     return tuple(sorted(candidates, key=_precedence))
+
+
+@lru_cache(maxsize=1024)
+def _tail(start: int, shape: tuple[Segment, ...], rest: bool) -> Tail:
+    """Whether the parts from `start` on are as the segments say; shared like the captures."""
+    size = start + len(shape)
+    fixed = [at for at, segment in enumerate(shape, start) if segment.kind is Kind.LITERAL]
+    texts = [segment.text for segment in shape if segment.kind is Kind.LITERAL]
+    wild = [at for at in range(start, size) if at not in fixed]
+
+    def goes_on(parts: list[bytes]) -> bool:
+        if len(parts) != size and (not rest or len(parts) < size):
+            return False
+        for at in wild:
+            if not parts[at]:
+                return False
+        return not fixed or [parts[at] for at in fixed] == texts
+
+    return goes_on
