@@ -131,6 +131,7 @@ def encoded(text: str) -> bytes:
     return quote(text, safe=VISIBLE).encode()
 
 
+@lru_cache(maxsize=4096)
 def _segment(part: bytes) -> Segment:
     if part == b"*":
         return Segment(Kind.ANY, b"")
@@ -143,7 +144,7 @@ def _segment(part: bytes) -> Segment:
     return Segment(Kind.LITERAL, spell(part))
 
 
-# Shared by all patterns of a shape, so that thousands of them are one in the processor's cache.
+# Shared by all patterns, as segments are: thousands of them are one in the processor's cache.
 @lru_cache(maxsize=1024)
 def _picker(spots: tuple[int, ...], below: int | None) -> Callable[[list[bytes]], Captures]:
     if below is not None:
