@@ -51,7 +51,8 @@ def refuse_strangers(owners: Mapping[str, Sequence[str]]) -> None:
     pip installs one over the other without a word, and what then runs is a mixture.
     """
     for package in OUR_PACKAGES:
-        strangers = sorted(set(owners.get(package, ())) - {DISTRIBUTION})
+        names = {name.lower().replace("_", "-") for name in owners.get(package, ())}
+        strangers = sorted(names - {DISTRIBUTION})
         if strangers:
             raise CommandError(
                 f"{', '.join(strangers)} also installs the package {package!r}, over that of "

@@ -13,7 +13,6 @@ from gateway.config import Resolved
 from gateway.config.model import Route
 from gateway.errors import GatewayError
 from gateway.http1.headers import HeaderLines, field_line
-from gateway.http1.path import PathRefused
 from gateway.rewrite import compile_rewrite, expand
 from gateway.router import Considered, Explanation, NoMatch
 from gateway.routing.pattern import Captures
@@ -68,7 +67,7 @@ class Explained(msgspec.Struct, frozen=True):
     """A route, or None and the status, reason and methods that the client is told.
 
     sent_to: the URL for each target of an upstream, the path that a plugin sees, or a
-    redirect's Location; empty for a fixed answer, and where the rewritten path is refused.
+    redirect's Location; empty for a fixed answer.
     """
 
     route: str | None
@@ -102,19 +101,12 @@ def explain(
         return Explained(None, outcome.status, reason, outcome.allow, considered)
     route = next(each for each in resolved.config.routes if each.id == outcome.target.id)
     guards = [Guard(name, resolved.config.middlewares[name].use) for name in route.middlewares]
-    try:
-        sent_to = _sent_to(resolved, route, request, outcome.captures)
-    except PathRefused as refused:
-        endpoint = endpoint_of(route)
-        return Explained(route.id, 400, str(refused), (), considered, guards, endpoint)
+    sent_to = _sent_to(resolved, route, request, outcome.captures)
     return Explained(route.id, None, "", (), considered, guards, endpoint_of(route), sent_to)
 
 
 def as_text(explained: Explained) -> str:
-    refusal = _refusal(explained) if explained.status else ""
-    rows = [("route", explained.route or f"none: {refusal}")]
-    if explained.route and refusal:
-        rows.append(("but", refusal))
+    rows = [("route", explained.route or f"none: {_refusal(explained)}")]
     verdicts = [
         f"{each.id} ({each.host}{each.path}): {each.verdict}" for each in explained.considered
     ]
@@ -154,7 +146,11 @@ def _request(method: str, url: str, headers: Sequence[tuple[str, str]]) -> Reque
     except ValueError as error:
         raise NotARequest(str(error)) from None
     host = _without_port(lines.get("host") or host)
-    return Request(method, host, path.encode(), query.encode(), lines)
+    return Request(method, host, _bytes(path), _bytes(query), lines)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _without_port(host: str) -> str:

@@ -26,5 +26,5 @@ class ConfigErrors(GatewayError):
     """The file cannot be used. `errors` are in the file's order; str() is a line for each."""
 
     def __init__(self, errors: Iterable[ConfigProblem]) -> None:
-        self.errors = sorted(set(errors), key=lambda problem: problem[1:3])
+        self.errors = sorted(dict.fromkeys(errors), key=lambda problem: problem[1:3])
         super().__init__("\n".join(map(str, self.errors)))

@@ -97,7 +97,7 @@ def quantity(info: inspect.Metadata) -> Decoder:
 
     def decode_quantity(node: Node, trail: Trail, problems: Problems) -> Any:
         if not isinstance(node, Scalar):
-            return wrong(node, trail, problems, "a scalar")
+            return wrong(node, trail, problems, "a quantity")
         if numbers and type(node.value) in (int, float):
             return integer(node, trail, problems) if whole else number(node, trail, problems)
         try:

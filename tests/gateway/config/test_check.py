@@ -227,7 +227,8 @@ def test_a_substituted_name_is_not_shown(tmp_path: Path) -> None:
         "routes:\n"
         "  - id: ${ID}\n    match: {path: /a}\n    upstream: ${WORD}\n"
         "    middlewares: ['${WORD}', '${WORD}']\n"
-        "  - id: ${ID}\n    match: {path: '/${WORD}/**', hosts: ['${WORD}/'], methods: ['${WORD}']}\n"
+        "  - id: ${ID}\n"
+        "    match: {path: '/${WORD}/**', hosts: ['${WORD}/'], methods: ['${WORD}']}\n"
         "    upstream: users\n    strip_prefix: /x\n    rewrite: '{${WORD}}'\n"
     )
     found = mistakes(tmp_path, text, {"WORD": "hunter2", "ID": "topsecret"})

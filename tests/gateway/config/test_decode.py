@@ -152,6 +152,23 @@ def test_quantities_take_bare_numbers_where_the_unit_is_plain() -> None:
     assert bad("size: 1.5") == ["1:7: size: expected a whole number, got 1.5"]
 
 
+def test_a_quantity_is_a_scalar_on_which_yaml_has_no_say() -> None:
+    assert bad("{wait: [1s], size: {}, ratio: true, rate: ~}")[:3] == [
+        "1:8: wait: expected a quantity, got a list",
+        "1:20: size: expected a quantity, got a mapping",
+        "1:31: ratio: expected a share such as 20% or 0.2, got true",
+    ]
+
+
+def test_a_quantity_may_be_anywhere_a_scalar_may() -> None:
+    class Loose(msgspec.Struct):
+        either: Duration | list[str] = 1.0
+        named: Annotated[str, msgspec.Meta(description="a name")] | dict[str, str] = ""
+
+    assert good("{either: 2s, named: x}", Loose) == Loose(2.0, "x")
+    assert good("{either: [a], named: {a: b}}", Loose) == Loose(["a"], {"a": "b"})
+
+
 def test_an_optional_value_may_be_null() -> None:
     assert good("{maybe: null, inner: ~}") == Options()
 

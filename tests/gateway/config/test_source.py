@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from gateway.config.nodes import Mapping, Scalar, Sequence, plain
 from gateway.config.problems import Problems
 from gateway.config.source import parse
 from gateway.config.substitution import Substitution
-from tests.gateway.config.files import mistakes
+from tests.gateway.config.files import MINIMAL, mistakes, written
 
 ENVIRONMENT = {"PORT": "8080", "SECRET": "hunter2", "YES": "true"}
 
@@ -164,3 +165,25 @@ def test_a_huge_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"#" * (16 * 1024 * 1024 + 1))
     with pytest.raises(ConfigErrors, match="larger than 16 MiB"):
         load(path)
+
+
+def test_reading_leaves_the_garbage_collector_as_it_was(tmp_path: Path) -> None:
+    path = written(tmp_path, "version: 1")
+    gc.disable()
+    try:
+        load(path)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    load(path)
+    assert gc.isenabled()
+
+
+def test_ten_thousand_routes_are_read_in_one_go(tmp_path: Path) -> None:
+    routes = "".join(
+        f'  - {{id: r{n}, match: {{path: "/r{n}/**"}}, upstream: users, strip_prefix: /r{n}}}\n'
+        for n in range(10_000)
+    )
+    config = load(written(tmp_path, f"{MINIMAL}routes:\n{routes}")).config
+    assert len(config.routes) == 10_000
+    assert config.routes[-1].match.path == "/r9999/**"
