@@ -38,6 +38,7 @@ def site(new_site: Site, key: ec.EllipticCurvePrivateKey) -> Site:
     keys = {"keys": [public | {"kid": "one", "alg": "ES256", "use": "sig"}]}
     (site.folder / "keys.json").write_text(json.dumps(keys))
     site.defaults["limits"] = {"body": "20MiB"}
+    site.defaults["timeout"]["idle"] = "60s"
     site.plugins["sample"] = {"use": "./sample.py:Sample", "greeting": "good day"}
     site.middlewares |= {
         "stamp": {"use": "./sample.py:Stamp"},
@@ -166,6 +167,9 @@ def test_a_handler_that_raises_is_a_problem_and_a_trace_with_the_same_id(
         log = site.gateway.log()
         assert "Traceback" in log
         assert identity in log
+    if refused.values("Connection"):
+        client.sees_the_end()
+        client = site.connect()
     assert client.get("/open/hello/x", HOST).status == 200
 
 
