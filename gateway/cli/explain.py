@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,27 +14,12 @@ from gateway.config.model import Route
 from gateway.errors import GatewayError
 from gateway.http1.headers import HeaderLines, field_line
 from gateway.rewrite import compile_rewrite, expand
-from gateway.router import Considered, Explanation, NoMatch
+from gateway.router import Considered, NoMatch, Router
 from gateway.routing.pattern import Captures
 
 
 class NotARequest(GatewayError, ValueError):
     """The URL or a header given is none."""
-
-
-class Named(Protocol):
-    """**Protocol:** a router's target, of which only the route's id is asked."""
-
-    @property
-    def id(self) -> str: ...
-
-
-class Explains(Protocol):
-    """**Protocol:** the part of a Router that is needed here, whatever its targets are."""
-
-    def explain(
-        self, method: str, host: str, path: bytes, query: bytes, headers: HeaderLines
-    ) -> Explanation[Named]: ...
 
 
 class Request(NamedTuple):
@@ -85,12 +70,12 @@ def explain(
     method: str,
     url: str,
     headers: Sequence[tuple[str, str]],
-    router: Explains | None = None,
+    router: Router[Any] | None = None,
 ) -> Explained:
     """What the table does with a request. Raises NotARequest, which is a ValueError.
 
     `url` is a path, or has a scheme and a host; a Host header goes before that host.
-    `router` saves building one, which takes a while for a big table.
+    `router` is one whose targets have the routes' ids; it saves building another.
     """
     request = _request(method, url, headers)
     found = (router or router_of(resolved)).explain(*request)

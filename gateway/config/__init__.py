@@ -59,7 +59,7 @@ def read(path: Path, environment: Mapping[str, str] | None = None) -> Loaded:
 
     `environment` is for `${NAME}`; without it the process's own.
     """
-    problems = Problems(str(path))
+    problems = Problems(str(path), path.parent)
     substitution = Substitution(os.environ if environment is None else environment, path.parent)
     with _collector_paused():
         root = parse(read_file(path), substitution, problems)

@@ -39,8 +39,10 @@ def decode_fields(
 
 def decoder_of(info: inspect.Type) -> Decoder:
     if isinstance(info, inspect.Metadata):
-        quantity = bool(info.extra and "parse" in info.extra)
-        return scalars.quantity(info) if quantity else decoder_of(info.type)
+        extra = info.extra or {}
+        if "path" in extra:
+            return scalars.file_path
+        return scalars.quantity(info) if "parse" in extra else decoder_of(info.type)
     if isinstance(info, inspect.StructType):
         return _named if info.cls is Named else struct_of(info.cls)
     build = BUILDERS.get(type(info))
@@ -176,7 +178,7 @@ def _union(info: inspect.UnionType) -> Decoder:
     def decode_union(node: Node, trail: Trail, problems: Problems) -> Any:
         candidates = alternatives.get(type(node)) or fallback
         for candidate in candidates:
-            attempt = Problems(problems.file)
+            attempt = Problems(problems.file, problems.folder)
             attempt.places = problems.places
             value = candidate(node, trail, attempt)
             if not attempt.found:

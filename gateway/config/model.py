@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from gateway.config.units import Duration, Ratio, Size
+from gateway.config.units import Duration, FilePath, Ratio, Size
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -20,9 +20,9 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class ListenTls(Section, frozen=True):
     """A listener's certificate. `client_ca` asks clients for one of theirs (mTLS)."""
 
-    cert: str
-    key: str
-    client_ca: str | None = None
+    cert: FilePath
+    key: FilePath
+    client_ca: FilePath | None = None
 
 
 class Listen(Section, frozen=True):
@@ -91,10 +91,10 @@ class Target(Section, frozen=True):
 class UpstreamTls(Section, frozen=True):
     """For https targets. Certificates are always verified: by `ca`, else by the system's."""
 
-    ca: str | None = None
+    ca: FilePath | None = None
     server_name: str | None = None
-    cert: str | None = None
-    key: str | None = None
+    cert: FilePath | None = None
+    key: FilePath | None = None
 
 
 class Retries(Section, frozen=True):

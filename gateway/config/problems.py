@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
 import msgspec
@@ -15,6 +16,7 @@ from gateway.config.nodes import Broken, Mapping, Node, Scalar, Sequence, secret
 # The way from the root to a value, innermost first: ((None, "routes"), 3). Cheap to extend.
 Trail: TypeAlias = "tuple[Trail, str | int] | None"
 
+HERE = Path()
 SHOWN = 60
 PASSWORD = re.compile(r"//[^/\s]*@")
 FAILED: Any = object()
@@ -23,11 +25,13 @@ FAILED: Any = object()
 class Problems:
     """The mistakes found so far in one file, and where what was decoded came from.
 
-    `places` has every decoded struct's mapping by the struct's id().
+    `places` has every decoded struct's mapping by the struct's id(). `folder` is what the
+    file's paths are read against.
     """
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, folder: Path = HERE) -> None:
         self.file = file
+        self.folder = folder
         self.found: list[ConfigProblem] = []
         self.places: dict[int, tuple[Mapping, Trail]] = {}
 

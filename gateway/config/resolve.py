@@ -55,7 +55,7 @@ def resolve(
 ) -> Resolved:
     """Raises ConfigErrors with every mistake of the file, those of `loaded` among them."""
     config, source, problems = loaded.config, loaded.source, loaded.problems
-    found = Problems(source.file)
+    found = Problems(source.file, source.folder)
     found.found += problems.found
     found.places = problems.places
     plugins = _uses("plugins", config.plugins, plugin_class, source.folder, found)

@@ -62,6 +62,12 @@ def string(node: Node, trail: Trail, problems: Problems) -> Any:
     return wrong(node, trail, problems, "a string")
 
 
+def file_path(node: Node, trail: Trail, problems: Problems) -> Any:
+    """A string, as an absolute path. Whether there is such a file is not asked here."""
+    text = string(node, trail, problems)
+    return text if text is FAILED else str((problems.folder / text).absolute())
+
+
 def boolean(node: Node, trail: Trail, problems: Problems) -> Any:
     if isinstance(node, Scalar) and type(node.value) is bool:
         return node.value

@@ -1,7 +1,8 @@
 """Quantities as people write them: `500ms`, `10MiB`, `30/s`, `20%`.
 
 Each is an annotated scalar whose metadata `decode.py` and `schema.py` read: `parse` makes the
-value, `numbers` says whether a bare number will do, `pattern` is what an editor checks.
+value, `numbers` says whether a bare number will do, `pattern` is what an editor checks. A
+FilePath becomes absolute, read against the configuration's folder.
 """
 
 from __future__ import annotations
@@ -101,4 +102,8 @@ RateOf = Annotated[
         extra={"parse": parse_rate, "numbers": False, "pattern": RATE.pattern},
         description="A rate: 30/s, 100/m, 5/10s.",
     ),
+]
+FilePath = Annotated[
+    str,
+    msgspec.Meta(extra={"path": True}, description="A file, read against this file's folder."),
 ]
