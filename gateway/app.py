@@ -31,6 +31,8 @@ from gateway.telemetry.metrics import Metrics
 
 log = logging.getLogger("gateway")
 
+Stamp = tuple[int, int]
+
 WATCH_EVERY = 0.5
 GRACE = 1.0
 """Seconds between `/readyz` turning false and the last accept."""
@@ -38,6 +40,7 @@ GRACE = 1.0
 
 def serve(path: Path, watch: bool = False) -> int:
     """Run until SIGTERM or SIGINT; the process's exit code. Prints why it cannot start."""
+    seen = _stamp(path)
     try:
         resolved = configuration(path)
     except ConfigErrors as errors:
@@ -45,7 +48,7 @@ def serve(path: Path, watch: bool = False) -> int:
         return 2
     logs.configure(resolved.config.server.log_level)
     try:
-        uvloop.run(_run(path, resolved, watch))
+        uvloop.run(_run(path, resolved, seen if watch else None))
     except (GatewayError, OSError) as error:
         sys.stderr.write(f"ait-gateway: {error}\n")
         return 1
@@ -59,11 +62,12 @@ def configuration(path: Path) -> Resolved:
     return resolve(read(path), loader.middleware_class, loader.plugin_class)
 
 
-async def _run(path: Path, resolved: Resolved, watch: bool) -> None:
+async def _run(path: Path, resolved: Resolved, watched: Stamp | None) -> None:
     gateway = Gateway(path, resolved)
     try:
+        gateway.obey_signals()
         await gateway.start()
-        await gateway.until_told(watch)
+        await gateway.until_told(watched)
     finally:
         await gateway.stop()
 
@@ -105,13 +109,16 @@ class Gateway:
         self.metrics.reloaded(success=True)
         _settle()
 
-    async def until_told(self, watch: bool) -> None:
-        """Serve until a signal asks for the end."""
+    def obey_signals(self) -> None:
+        """SIGTERM drains, SIGINT hurries, SIGHUP reloads."""
         self.loop.add_signal_handler(signal.SIGTERM, self._tell, False)
         self.loop.add_signal_handler(signal.SIGINT, self._tell, True)
         self.loop.add_signal_handler(signal.SIGHUP, self._in_background, self.reload)
-        if watch:
-            self._in_background(self._watch_file)
+
+    async def until_told(self, watched: Stamp | None) -> None:
+        """Serve until a signal asks for the end, reloading when the watched file changes."""
+        if watched is not None:
+            self._in_background(self._watch_file, watched)
         await self._told.wait()
 
     async def stop(self) -> None:
@@ -165,6 +172,8 @@ class Gateway:
     async def reload(self) -> Sequence[str]:
         """Build a table from the file as it is now and swap it in; or say what is wrong."""
         async with self._reloading:
+            if self.table is None:
+                return ["the gateway has not started yet"]
             try:
                 resolved = await asyncio.to_thread(configuration, self.path)
                 table = await self.builder.build(resolved, self.table)
@@ -215,8 +224,7 @@ class Gateway:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _watch_file(self) -> None:
-        seen = _stamp(self.path)
+    async def _watch_file(self, seen: Stamp) -> None:
         while True:
             await asyncio.sleep(WATCH_EVERY)
             now = _stamp(self.path)
@@ -224,12 +232,26 @@ class Gateway:
                 seen = now
                 await self.reload()
 
+    def _reachable(self) -> Mapping[tuple[str, ...], float]:
+        upstreams = self.table.upstreams.items() if self.table is not None else ()
+        return {
+            (name, target.url): float(target.reachable)
+            for name, upstream in upstreams
+            for target in upstream.targets
+        }
+
     def _watch_metrics(self) -> None:
         metrics, plane = self.metrics, self.plane
         metrics.watch(
             "gateway_connections", "Client connections open.", lambda: len(plane.connections)
         )
         metrics.watch("gateway_requests_in_flight", "Requests not yet answered.", plane.in_flight)
+        metrics.watch_each(
+            "gateway_upstream_healthy",
+            "1 when the last attempt to connect to the target went well.",
+            ["upstream", "target"],
+            self._reachable,
+        )
 
 
 def _limits(backends: Mapping[str, str]) -> Any:
@@ -250,7 +272,7 @@ def _warn_of_fixed(old: Resolved, new: Resolved) -> None:
         log.warning("backends have changed and take effect at the next start")
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _stamp(path: Path) -> Stamp | None:
     try:
         status = path.stat()
     except OSError:

@@ -77,8 +77,8 @@ class Handlers:
 
     def begin(self, endpoint: InProcess, exchange: Exchange) -> None:
         handler = self._by_site.get(endpoint.site)
-        if handler is None:
-            handler = self._by_site[endpoint.site] = PluginHandler(endpoint.site, self.listener)
+        if handler is None or handler.ended:
+            handler = self._by_site[endpoint.site] = PluginHandler(endpoint.site, self)
         self._current = handler
         listener = self.listener
         listener.peer = self
@@ -139,10 +139,11 @@ class Handlers:
 class PluginHandler(RequestHandler):
     """aiohttp's request handler, told when to tell the listener that an answer is complete."""
 
-    __slots__ = ("_factory", "_listener")
+    __slots__ = ("_factory", "_handlers", "_listener")
 
-    def __init__(self, site: Site, listener: Listener) -> None:
+    def __init__(self, site: Site, handlers: Handlers) -> None:
         server = site.server
+        listener = handlers.listener
         super().__init__(
             server,
             loop=listener.loop,
@@ -153,10 +154,16 @@ class PluginHandler(RequestHandler):
             max_field_size=listener.plane.max_head,
             max_headers=512,
         )
+        self._handlers = handlers
         self._listener = listener
         self._factory = server.request_factory
         self._request_factory = self._make_request
         self.connection_made(PluginTransport(listener))
+
+    @property
+    def ended(self) -> bool:
+        """It serves no further request."""
+        return self._task_handler is None or self._close or self._force_close
 
     def _make_request(self, *parts: Any) -> web.BaseRequest:
         request = self._factory(*parts)
@@ -171,9 +178,11 @@ class PluginHandler(RequestHandler):
         finished = await super().finish_response(request, resp, start_time)
         listener = self._listener
         exchange = listener.exchange
-        if exchange is not None and exchange is request.get("exchange"):
-            exchange.status = finished[0].status
-            listener.inprocess.answered()
+        if exchange is not None and request.get("exchange") is exchange:
+            answer = finished[0]
+            exchange.status = answer.status
+            listener.last = listener.last or not answer.keep_alive
+            self._handlers.answered()
         return finished
 
     def handle_error(
@@ -195,9 +204,7 @@ class PluginHandler(RequestHandler):
             self._listener.break_off("error")
             raise ConnectionResetError("the answer had begun")
         problem = Problem(status, "The plugin failed to handle this request.")
-        response = _as_aiohttp(problem, request_id)
-        response.force_close()
-        return response
+        return _as_aiohttp(problem, request_id)
 
 
 class PluginTransport(asyncio.Transport):

@@ -146,9 +146,8 @@ class Listener(asyncio.Protocol):
                 self.close_tunnel()
             return True
         if self.exchange is None or self.expects_body():
-            return False
-        self.last = True
-        if self.begun:
+            return self.next_due
+        if self.begun and not self.buffer:
             # Most likely it has closed altogether; more bytes to it would tell.
             self.set_deadline(1.0)
         return True
@@ -255,7 +254,7 @@ class Listener(asyncio.Protocol):
         else:
             self.left = length
         self.begun = False
-        self.last = self.plane.draining or self.gone or not exchange.keep_alive
+        self.last = self.plane.draining or not exchange.keep_alive
         if self.reading is False:
             self._read(True)
         guarding.begin(self, exchange)
@@ -280,7 +279,10 @@ class Listener(asyncio.Protocol):
             self.set_deadline(self.plane.headers_timeout)
             self.head_due = self.deadline
         self.buffer = data
-        self._read(True)
+        if self.gone:
+            self.close(False)
+        else:
+            self._read(True)
 
     def _not_http(self, data: bytes, error: BadRequest) -> None:
         if self.client.may_introduce and self._introduced(data):
@@ -430,7 +432,7 @@ class Listener(asyncio.Protocol):
         self.peer = None
         unread = self.expects_body()
         self._done(exchange)
-        if self.last or unread:
+        if self.last or unread or (self.gone and not self.buffer):
             self.close(unread)
             return
         if self.held:

@@ -28,8 +28,6 @@ log = logging.getLogger("gateway.proxy")
 
 # RFC 9110, 9.2.2: asking twice has the effect of asking once.
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
-MAX_REPLAY = 64 * 1024
-MAX_TARGETS_TRIED = 3
 JOINED = 4096
 DETAILS = {
     502: "The upstream gave no valid answer.",
@@ -43,6 +41,7 @@ class Proxy:
 
     def __init__(self, upstream: Upstream, rewrite: Rewrite | None, connect_timeout: float) -> None:
         self.upstream = upstream
+        self.retries = upstream.config.retries
         self.rewrite = rewrite
         self.connect_timeout = connect_timeout
 
@@ -61,7 +60,7 @@ class Call:
 
     wanted = True
     reuse = True
-    tried = 1
+    tried = 0
     deadline = NEVER
     armed = NEVER
     connection: UpstreamConnection | None = None
@@ -111,8 +110,10 @@ class Call:
 
     def lost(self, error: ConnectionLost, used: bool) -> None:
         """The connection ended before a byte of the answer. A kept one may just be stale."""
-        safe = self.exchange.method in IDEMPOTENT and self.replay_size <= MAX_REPLAY
-        if used and self.reuse and safe:
+        retries = self.proxy.retries
+        safe = self.exchange.method in IDEMPOTENT and self.replay_size <= retries.max_body
+        if used and safe and "reset" in retries.on and self.tried < retries.attempts:
+            self.tried += 1
             self.reuse = False
             self.connection = None
             self.proxy.upstream.acquire(self)
@@ -122,13 +123,14 @@ class Call:
     def failed(self, error: UpstreamError) -> None:
         if not self.wanted:
             return
+        unsent = self.connection is None and isinstance(error, ConnectFailed | UpstreamTimeout)
         self.connection = None
-        unsent = isinstance(error, ConnectFailed | UpstreamTimeout) and not self.replay
-        others = min(len(self.proxy.upstream.targets), MAX_TARGETS_TRIED)
-        if unsent and self.tried < others:
-            self.tried += 1
-            self.start()
-            return
+        proxy = self.proxy
+        if unsent and "connect" in proxy.retries.on and self.tried < proxy.retries.attempts:
+            if len(proxy.upstream.targets) > 1:
+                self.tried += 1
+                self.start()
+                return
         self._end()
         self.exchange.failure = FAILURES[type(error)]
         log.warning("%s", error, extra={"request_id": self.exchange.request_id})
@@ -146,9 +148,10 @@ class Call:
         connection = self.connection
         if connection is None:
             return
-        if self.replay_size <= MAX_REPLAY and self.exchange.method in IDEMPOTENT:
+        most = self.proxy.retries.max_body
+        if self.replay_size <= most and self.exchange.method in IDEMPOTENT:
             self.replay_size += len(data)
-            if self.replay_size > MAX_REPLAY:
+            if self.replay_size > most:
                 self.replay = None
             elif self.replay is None:
                 self.replay = [data]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -41,9 +42,10 @@ async def ticks(request: web.Request) -> web.StreamResponse:
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
     )
     await response.prepare(request)
-    for tick in range(int(LONGEST)):
-        await response.write(f"id: {tick}\ndata: tick {tick}\n\n".encode())
-        await asyncio.sleep(1)
+    with suppress(ConnectionError):  # who no longer listens has gone, which is no failure
+        for tick in range(int(LONGEST)):
+            await response.write(f"id: {tick}\ndata: tick {tick}\n\n".encode())
+            await asyncio.sleep(1)
     return response
 
 

@@ -30,7 +30,10 @@ def tls_context(tls: UpstreamTls | None) -> ssl.SSLContext:
 
 
 class Target:
-    """One server of an upstream. At most `limit` connections are open to it at a time."""
+    """One server of an upstream. At most `limit` connections are open to it at a time.
+
+    reachable: whether the last attempt to connect to it went well.
+    """
 
     def __init__(
         self, url: str, weight: int, config: UpstreamConfig, context: ssl.SSLContext | None
@@ -50,6 +53,7 @@ class Target:
         self.max_age = config.max_age
         self.keep_idle = config.keep_idle
         self.open = 0
+        self.reachable = True
         self.idle: deque[UpstreamConnection] = deque()
         self.waiting: deque[Call] = deque()
         self.retired = False
@@ -179,13 +183,16 @@ class Upstream:
                     )
         except TimeoutError:
             target.open -= 1
+            target.reachable = False
             call.failed(UpstreamTimeout(f"{target.url} did not accept a connection in time"))
             self._next(target)
         except OSError as error:
             target.open -= 1
+            target.reachable = False
             call.failed(ConnectFailed(f"{target.url} cannot be reached: {reason(error)}"))
             self._next(target)
         else:
+            target.reachable = True
             if call.wanted:
                 call.connected(made)
             else:
