@@ -38,7 +38,7 @@ class Exchange(RequestHead):
     """One request and its answer.
 
     Made by the listener, seen by every middleware, and by a plugin's handler as
-    `request["exchange"]`. What is not set at the start has its default on the class.
+    `request["exchange"]`.
 
     method, host (lower case, no port), scheme, path and query (raw bytes as received),
     client_ip (behind trusted proxies the client's own; "unix" on a unix socket), request_id.
@@ -56,6 +56,27 @@ class Exchange(RequestHead):
     bytes_received, bytes_sent: of the request's body and of the whole answer.
     """
 
+    __slots__ = (
+        "_notes",
+        "answer",
+        "body_limit",
+        "bytes_received",
+        "bytes_sent",
+        "captures",
+        "client_ip",
+        "entered",
+        "failure",
+        "identity",
+        "reached_endpoint",
+        "request_id",
+        "route",
+        "scheme",
+        "started",
+        "status",
+        "target",
+        "upstream_seconds",
+    )
+
     scheme: str
     client_ip: str
     request_id: str
@@ -63,17 +84,20 @@ class Exchange(RequestHead):
     started: float
     body_limit: int
     answer: Answer
-    captures: tuple[bytes, ...] = ()
-    identity: Identity | None = None
-    reached_endpoint: bool = False
-    status: int = 0
-    failure: str | None = None
-    target: str | None = None
-    upstream_seconds: float | None = None
-    bytes_received: int = 0
-    bytes_sent: int = 0
-    entered: Phases = ()
-    _notes: dict[object, Any] | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.captures: tuple[bytes, ...] = ()
+        self.identity: Identity | None = None
+        self.reached_endpoint = False
+        self.status = 0
+        self.failure: str | None = None
+        self.target: str | None = None
+        self.upstream_seconds: float | None = None
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        self.entered: Phases = ()
+        self._notes: dict[object, Any] | None = None
 
     @property
     def notes(self) -> dict[object, Any]:

@@ -58,14 +58,22 @@ class Call:
     request went out whole, so the connection can serve the next one.
     """
 
-    wanted = True
-    reuse = True
-    tried = 0
-    deadline = NEVER
-    armed = NEVER
-    connection: UpstreamConnection | None = None
-    replay: list[bytes] | None = None
-    replay_size = 0
+    __slots__ = (
+        "armed",
+        "connection",
+        "deadline",
+        "exchange",
+        "head",
+        "listener",
+        "proxy",
+        "replay",
+        "replay_size",
+        "reuse",
+        "sent_all",
+        "target",
+        "tried",
+        "wanted",
+    )
 
     target: Target
     head: bytes
@@ -75,6 +83,14 @@ class Call:
         self.exchange = exchange
         self.proxy = proxy
         self.sent_all = exchange.content_length == 0
+        self.wanted = True
+        self.reuse = True
+        self.tried = 0
+        self.deadline = NEVER
+        self.armed = NEVER
+        self.connection: UpstreamConnection | None = None
+        self.replay: list[bytes] | None = None
+        self.replay_size = 0
 
     @property
     def connect_timeout(self) -> float:

@@ -35,11 +35,30 @@ class RequestHead:
 
     start: the request line. request_target: as received. lines: the fields that travel on, as
     received, hop-by-hop ones gone.
-    forwarded: X-Forwarded-*, Forwarded and X-Request-ID, to be believed or not. origin_form: the target was a
-    path, not a whole URL. content_length:
-    None when the body is chunked. keep_alive: the client wants the connection to stay.
-    upgrade: the protocol asked for, when `Connection: upgrade` names it too.
+    forwarded: X-Forwarded-*, Forwarded and X-Request-ID, to be believed or not. origin_form:
+    the target was a path, not a whole URL. content_length: None when the body is chunked.
+    keep_alive: the client wants the connection to stay. upgrade: the protocol asked for, when
+    `Connection: upgrade` names it too.
     """
+
+    __slots__ = (
+        "_headers",
+        "authority",
+        "content_length",
+        "expect",
+        "forwarded",
+        "host",
+        "keep_alive",
+        "lines",
+        "method",
+        "minor",
+        "origin_form",
+        "path",
+        "query",
+        "request_target",
+        "start",
+        "upgrade",
+    )
 
     start: bytes
     method: str
@@ -48,15 +67,17 @@ class RequestHead:
     query: bytes
     host: str
     lines: list[bytes]
-    authority: bytes = b""
-    minor: int = 1
-    origin_form: bool = True
-    content_length: int | None = 0
-    keep_alive: bool = True
-    expect: bool = False
-    upgrade: bytes | None = None
-    forwarded: list[bytes] | None = None
-    _headers: HeaderLines | None = None
+
+    def __init__(self) -> None:
+        self.authority = b""
+        self.minor = 1
+        self.origin_form = True
+        self.content_length: int | None = 0
+        self.keep_alive = True
+        self.expect = False
+        self.upgrade: bytes | None = None
+        self.forwarded: list[bytes] | None = None
+        self._headers: HeaderLines | None = None
 
     @property
     def headers(self) -> HeaderLines:
@@ -76,7 +97,8 @@ def parse_request(head: bytes, request: RequestHead) -> None:
         raise BadRequest("a control character stands in the request head")
     _start_line(lines[0], request)
     known = KINDS.known
-    passed = request.lines = []
+    passed: list[bytes] = []
+    request.lines = passed
     special: list[tuple[int, bytes]] | None = None
     authority: bytes | None = None
     del lines[0]

@@ -11,6 +11,7 @@ from gateway.http1.request import LINE_ENDS, MAX_FIELDS
 
 STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [^\r\n]*)?")
 KINDS = FieldKinds(fields.HOP_BY_HOP)
+KEEP_ALIVE = b"Connection: keep-alive"
 UNTIL_CLOSE = -1
 
 
@@ -27,15 +28,29 @@ class ResponseHead:
     Content-Length stands among `lines`.
     """
 
+    __slots__ = (
+        "_headers",
+        "content_length",
+        "has_length",
+        "keep_alive",
+        "lines",
+        "minor",
+        "start",
+        "status",
+        "upgrade",
+    )
+
     status: int
     start: bytes
     lines: list[bytes]
-    minor: int = 1
-    content_length: int | None = UNTIL_CLOSE
-    keep_alive: bool = True
-    has_length: bool = False
-    upgrade: bytes | None = None
-    _headers: HeaderLines | None = None
+
+    def __init__(self) -> None:
+        self.minor = 1
+        self.content_length: int | None = UNTIL_CLOSE
+        self.keep_alive = True
+        self.has_length = False
+        self.upgrade: bytes | None = None
+        self._headers: HeaderLines | None = None
 
     @property
     def headers(self) -> HeaderLines:
@@ -65,7 +80,8 @@ def parse_response(head: bytes, to_head: bool) -> ResponseHead:
     if response.minor == 0:
         response.keep_alive = False
     known = KINDS.known
-    passed = response.lines = []
+    passed: list[bytes] = []
+    response.lines = passed
     length: bytes | None = None
     special: list[tuple[int, bytes]] | None = None
     del lines[0]
@@ -81,7 +97,7 @@ def parse_response(head: bytes, to_head: bool) -> ResponseHead:
                 raise BadAnswer("more than one Content-Length")
             length = line[15:].strip(b" \t")
             passed.append(line)
-        else:
+        elif line != KEEP_ALIVE:
             if special is None:
                 special = []
             special.append((kind, line))
