@@ -177,8 +177,8 @@ class PluginHandler(RequestHandler):
             resp = _not_found(request, resp)
         finished = await super().finish_response(request, resp, start_time)
         listener = self._listener
-        exchange = listener.exchange
-        if exchange is not None and request.get("exchange") is exchange:
+        exchange: Exchange | None = request.get("exchange")
+        if exchange is not None and exchange is listener.exchange:
             answer = finished[0]
             exchange.status = answer.status
             listener.last = listener.last or not answer.keep_alive

@@ -14,9 +14,8 @@ from aiohttp import web
 from gateway.middleware import NoOptions, OptionsT
 
 if TYPE_CHECKING:
-    from gateway.telemetry.metrics import Metrics
-
     from backends.limits import Limits
+    from gateway.telemetry.metrics import Metrics
 
 HealthCheck = Callable[[], Awaitable[None]]
 

@@ -142,11 +142,11 @@ class Call:
         unsent = self.connection is None and isinstance(error, ConnectFailed | UpstreamTimeout)
         self.connection = None
         proxy = self.proxy
-        if unsent and "connect" in proxy.retries.on and self.tried < proxy.retries.attempts:
-            if len(proxy.upstream.targets) > 1:
-                self.tried += 1
-                self.start()
-                return
+        others = len(proxy.upstream.targets) > 1 and self.tried < proxy.retries.attempts
+        if unsent and others and "connect" in proxy.retries.on:
+            self.tried += 1
+            self.start()
+            return
         self._end()
         self.exchange.failure = FAILURES[type(error)]
         log.warning("%s", error, extra={"request_id": self.exchange.request_id})
@@ -224,14 +224,14 @@ class Call:
         lines.append(b"")
         if len(body) < JOINED:
             lines.append(body)
-            listener.relay(b"\r\n".join(lines))
         else:
             lines.append(b"")
             listener.relay(b"\r\n".join(lines))
-            listener.relay(body)
+            lines = [body]
         if complete:
-            listener.finish()
+            listener.relay_last(b"\r\n".join(lines))
         else:
+            listener.relay(b"\r\n".join(lines))
             listener.stream()
 
     def interim(self, head: ResponseHead) -> None:

@@ -26,6 +26,7 @@ REMEMBERED = 2048
     FORWARDED,
     INVALID,
 ) = range(10)
+UNKNOWN = -1
 
 HOP_BY_HOP = {
     b"keep-alive": DROP,

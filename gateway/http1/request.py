@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gateway.http1 import fields
-from gateway.http1.fields import FieldKinds
+from gateway.http1.fields import CONTENT_LENGTH, HOST, UNKNOWN, FieldKinds
 from gateway.http1.headers import HeaderLines
 
 MAX_FIELDS = 256
@@ -16,7 +16,7 @@ METHODS = {
 }
 # Case matters (RFC 9110, 9.1): `get` would be another method than GET to some and not to others.
 METHOD = re.compile(rb"[A-Z][A-Z0-9_-]{0,31}")
-HOST = re.compile(rb"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
+AUTHORITY = re.compile(rb"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 ABSOLUTE_FORM = re.compile(rb"(?i:https?)://([^/?#@]+)(.*)", re.DOTALL)
 KINDS = FieldKinds(fields.IN_A_REQUEST)
 
@@ -96,31 +96,26 @@ def parse_request(head: bytes, request: RequestHead) -> None:
     if head.translate(None, fields.IN_A_LINE) != LINE_ENDS[count]:
         raise BadRequest("a control character stands in the request head")
     _start_line(lines[0], request)
-    known = KINDS.known
-    passed: list[bytes] = []
-    request.lines = passed
-    special: list[tuple[int, bytes]] | None = None
-    authority: bytes | None = None
     del lines[0]
+    request.lines = lines
+    special: list[tuple[int, bytes]] = []
+    authority: bytes | None = None
+    known = KINDS.known
     for line in lines:
         name = line[: line.find(b":") + 1]
-        kind = known.get(name)
-        if kind is None:
+        kind = known.get(name, UNKNOWN)
+        if kind == UNKNOWN:
             kind = KINDS.classify(name)
-        if kind == fields.PASS:
-            passed.append(line)
-        elif kind == fields.HOST:
+        if kind == HOST:
             if authority is not None:
                 raise BadRequest("more than one Host field")
             authority = line[5:].strip(b" \t")
-            passed.append(line)
-        else:
-            if kind == fields.CONTENT_LENGTH:
-                passed.append(line)
-            if special is None:
-                special = []
+        elif kind:
             special.append((kind, line))
-    if special is not None:
+    if special:
+        for kind, line in special:
+            if kind != CONTENT_LENGTH:
+                lines.remove(line)
         _special_fields(special, request)
     _host(authority, request)
 
@@ -251,7 +246,7 @@ def _host(authority: bytes | None, request: RequestHead) -> None:
 
 
 def _normal_host(authority: bytes, request: RequestHead) -> str:
-    found = HOST.fullmatch(authority)
+    found = AUTHORITY.fullmatch(authority)
     if found is None or int(found[2] or 0) > 65535:
         if not authority and request.minor == 0:
             return ""

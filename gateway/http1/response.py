@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gateway.http1 import fields
-from gateway.http1.fields import FieldKinds
+from gateway.http1.fields import CONTENT_LENGTH, UNKNOWN, FieldKinds
 from gateway.http1.headers import HeaderLines
 from gateway.http1.request import LINE_ENDS, MAX_FIELDS
 
@@ -79,29 +79,28 @@ def parse_response(head: bytes, to_head: bool) -> ResponseHead:
     response.minor, response.status, response.start = start
     if response.minor == 0:
         response.keep_alive = False
-    known = KINDS.known
-    passed: list[bytes] = []
-    response.lines = passed
-    length: bytes | None = None
-    special: list[tuple[int, bytes]] | None = None
     del lines[0]
+    response.lines = lines
+    length: bytes | None = None
+    special: list[tuple[int, bytes]] = []
+    known = KINDS.known
     for line in lines:
         name = line[: line.find(b":") + 1]
-        kind = known.get(name)
-        if kind is None:
+        kind = known.get(name, UNKNOWN)
+        if kind == UNKNOWN:
             kind = KINDS.classify(name)
-        if kind == fields.PASS:
-            passed.append(line)
-        elif kind == fields.CONTENT_LENGTH:
+        if kind == CONTENT_LENGTH:
             if length is not None:
                 raise BadAnswer("more than one Content-Length")
             length = line[15:].strip(b" \t")
-            passed.append(line)
-        elif line != KEEP_ALIVE:
-            if special is None:
-                special = []
+        elif kind:
             special.append((kind, line))
-    coding = None if special is None else _special_fields(special, response)
+    coding: bytes | None = None
+    if special:
+        for _, line in special:
+            lines.remove(line)
+        if len(special) > 1 or special[0][1] != KEEP_ALIVE:
+            coding = _special_fields(special, response)
     _framing(length, coding, to_head, response)
     return response
 
