@@ -15,6 +15,7 @@ from tests.e2e.rawhttp import (
     ScriptedUpstream,
     UpstreamConnection,
     answer,
+    ending,
     in_turn,
     replying,
     request,
@@ -154,6 +155,17 @@ def test_early_hints_are_relayed_before_the_answer_is_there(
     assert client.answer().status == 103
     hinted.set()
     assert client.answer().status == 200
+
+
+@pytest.mark.parametrize("rest", [b"", b"HTTP/1.1 2", b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok"])
+def test_a_failure_after_early_hints_is_still_told_by_a_502(
+    client: Client, upstream: ScriptedUpstream, rest: bytes
+) -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    upstream.script = ending(hints + rest, UpstreamConnection.close)
+    client.send(request("POST", "/", upstream.host, body=b"x"))
+    assert client.answer().status == 103
+    assert_problem(client.answer(), 502)
 
 
 def test_early_hints_are_not_sent_to_an_http_1_0_client(

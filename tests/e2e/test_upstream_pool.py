@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 
 import pytest
 
+from tests.e2e.gateway_process import free_port
 from tests.e2e.problems import assert_problem
 from tests.e2e.rawhttp import (
     OK,
@@ -21,6 +23,14 @@ from tests.e2e.rawhttp import (
 )
 from tests.e2e.site import Site
 
+FAILS = """
+from gateway.middleware import Middleware
+class Fails(Middleware):
+    def response(self, exchange):
+        if exchange.answer.headers.get("x-fail"):
+            raise RuntimeError("the response phase fails")
+"""
+
 
 @pytest.fixture(scope="module")
 def site(new_site: Site) -> Site:
@@ -28,6 +38,15 @@ def site(new_site: Site) -> Site:
     new_site.pool("three", upstream={"max_connections": 3})
     new_site.pool("young", upstream={"max_age": "200ms"})
     new_site.pool("brief", upstream={"keep_idle": "200ms"})
+    live = new_site.pool("live")
+    ports = free_port(), live.listener.getsockname()[1]
+    new_site.upstreams["half"] = {
+        "targets": [{"url": f"http://127.0.0.1:{port}"} for port in ports]
+    }
+    new_site.route("half", hosts=["half.test"], upstream="half")
+    (new_site.folder / "fails.py").write_text(FAILS)
+    new_site.middlewares["fails"] = {"use": "./fails.py:Fails"}
+    new_site.pool("failing", upstream={"max_connections": 1}, route={"middlewares": ["fails"]})
     return new_site.start()
 
 
@@ -190,3 +209,68 @@ def test_a_connection_too_old_or_idle_too_long_is_closed(
         while len(upstream.connections) == 1:
             assert client.get("/", upstream.host).status == 200
     assert client.get("/", upstream.host).status == 200
+
+
+@pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS)
+def test_an_upstream_that_ends_each_connection_at_once_is_502(
+    client: Client, upstream: ScriptedUpstream, end: Callable[[UpstreamConnection], None]
+) -> None:
+    upstream.script = end
+    for number in range(40):
+        client.send(request("POST" if number % 2 else "GET", "/", upstream.host, body=b"x"))
+        assert_problem(client.answer(), 502)
+
+
+def test_a_dead_target_s_requests_go_to_the_live_one(client: Client, site: Site) -> None:
+    site.scripted["live"].start()
+    for number in range(12):
+        body = b"%d" % number * 1000
+        client.send(request("POST" if number % 2 else "GET", "/", "half.test", body=body))
+        assert client.answer().status == 200
+        assert site.scripted["live"].requests[-1].body == body
+
+
+def test_a_client_that_does_not_read_leaves_its_upstream_connection_usable(
+    connect: Callable[[], Client], upstream: ScriptedUpstream
+) -> None:
+    upstream.script = replying(answer(b"x" * 100_000))
+    stalled = connect()
+    stalled.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    stalled.send(request("GET", "/", upstream.host) * 200)
+    other = connect()
+    upstream.wait_for(lambda: len(upstream.requests) >= 1)
+    served = -1
+    while served != len(upstream.requests):
+        served = len(upstream.requests)
+        for _ in range(10):
+            assert other.get("/", upstream.host).status == 200
+            served += 1
+    assert other.get("/", upstream.host).status == 200
+
+
+@pytest.mark.parametrize("size", [2, 100_000, 5_000_000])
+def test_a_response_phase_that_fails_costs_only_its_own_request(
+    connect: Callable[[], Client], site: Site, size: int
+) -> None:
+    upstream = site.scripted["failing"]
+    first, second = connect(), connect()
+    waiting = threading.Event()
+
+    def script(connection: UpstreamConnection) -> None:
+        while True:
+            bad = connection.read_request().target == b"/bad"
+            if bad:
+                assert waiting.wait(10)
+            connection.send(answer(b"x" * size, *(["X-Fail: yes"] if bad else [])))
+
+    upstream.script = script
+    seen = len(upstream.requests)
+    with site.gateway.expecting_a_traceback():
+        first.send(request("GET", "/bad", upstream.host))
+        upstream.wait_for(lambda: len(upstream.requests) > seen)
+        second.send(request("GET", "/good", upstream.host))
+        waiting.set()
+        assert_problem(first.answer(), 500)
+        good = second.answer()
+    assert (good.status, len(good.body)) == (200, size)
+    assert first.get("/good", upstream.host).status == 200
