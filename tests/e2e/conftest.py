@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.rawhttp import Client, ScriptedUpstream
+from tests.e2e.rawhttp import Client
+from tests.e2e.scripted_upstream import ScriptedUpstream
 from tests.e2e.site import Site
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.gateway_process import GatewayProcess
-from tests.e2e.rawhttp import Client, ScriptedUpstream, dial, listening
+from tests.e2e.rawhttp import Client, dial
+from tests.e2e.scripted_upstream import ScriptedUpstream, listening
 
 
 class Site:

@@ -7,18 +7,14 @@ import threading
 import pytest
 
 from tests.e2e.problems import assert_problem
-from tests.e2e.rawhttp import (
-    DEADLINE,
+from tests.e2e.rawhttp import DEADLINE, Client, Message, answer, request
+from tests.e2e.scripted_upstream import (
     OK,
-    Client,
-    Message,
     ScriptedUpstream,
     UpstreamConnection,
-    answer,
     ending,
     in_turn,
     replying,
-    request,
 )
 from tests.e2e.site import Site
 

@@ -7,16 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.rawhttp import (
-    DEADLINE,
-    Client,
-    ScriptedUpstream,
-    UpstreamConnection,
-    answer,
-    ending,
-    replying,
-    request,
-)
+from tests.e2e.rawhttp import DEADLINE, Client, answer, request
+from tests.e2e.scripted_upstream import ScriptedUpstream, UpstreamConnection, ending, replying
 from tests.e2e.site import Site
 
 

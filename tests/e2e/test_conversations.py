@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.rawhttp import Client, Message, ScriptedUpstream, UpstreamConnection, Wire, request
+from tests.e2e.rawhttp import Client, Message, Wire, request
+from tests.e2e.scripted_upstream import ScriptedUpstream, UpstreamConnection
 from tests.e2e.site import Site
 
 ANSWERS = ("length", "chunked", "trailers", "empty", "hinted", "continued", "204", "304")

@@ -9,13 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.e2e.problems import assert_problem, assert_refused
-from tests.e2e.rawhttp import (
-    DEADLINE,
-    Client,
-    ScriptedUpstream,
-    UpstreamConnection,
-    request,
-)
+from tests.e2e.rawhttp import DEADLINE, Client, request
+from tests.e2e.scripted_upstream import ScriptedUpstream, UpstreamConnection
 from tests.e2e.site import Site
 
 

@@ -10,7 +10,8 @@ import threading
 import pytest
 
 from tests.e2e.gateway_process import accepts, eventually
-from tests.e2e.rawhttp import DEADLINE, OK, Closed, UpstreamConnection, answer, ending, request
+from tests.e2e.rawhttp import DEADLINE, Closed, answer, request
+from tests.e2e.scripted_upstream import OK, UpstreamConnection, ending
 from tests.e2e.site import Site
 
 MIB = 1 << 20

@@ -5,15 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.problems import assert_problem
-from tests.e2e.rawhttp import (
-    OK,
-    Client,
-    ScriptedUpstream,
-    UpstreamConnection,
-    answer,
-    replying,
-    request,
-)
+from tests.e2e.rawhttp import Client, answer, request
+from tests.e2e.scripted_upstream import OK, ScriptedUpstream, UpstreamConnection, replying
 from tests.e2e.site import Site
 
 

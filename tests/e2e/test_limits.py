@@ -10,16 +10,8 @@ import pytest
 
 from tests.e2e.gateway_process import free_port
 from tests.e2e.problems import assert_problem, assert_refused
-from tests.e2e.rawhttp import (
-    DEADLINE,
-    OK,
-    Client,
-    Closed,
-    ScriptedUpstream,
-    UpstreamConnection,
-    answer,
-    request,
-)
+from tests.e2e.rawhttp import DEADLINE, Client, Closed, answer, request
+from tests.e2e.scripted_upstream import OK, ScriptedUpstream, UpstreamConnection
 from tests.e2e.site import Site
 
 KIB = 1024

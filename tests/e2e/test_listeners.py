@@ -11,7 +11,8 @@ import pytest
 
 from tests.e2e.gateway_process import eventually, free_port
 from tests.e2e.problems import assert_refused
-from tests.e2e.rawhttp import Client, Closed, ScriptedUpstream, listening, request
+from tests.e2e.rawhttp import Client, Closed, request
+from tests.e2e.scripted_upstream import ScriptedUpstream, listening
 from tests.e2e.site import Site
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"

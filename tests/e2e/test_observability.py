@@ -10,7 +10,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.gateway_process import eventually, free_port
-from tests.e2e.rawhttp import Client, Closed, ScriptedUpstream, UpstreamConnection, ending, request
+from tests.e2e.rawhttp import Client, Closed, request
+from tests.e2e.scripted_upstream import ScriptedUpstream, UpstreamConnection, ending
 from tests.e2e.site import Site
 
 

@@ -7,14 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.rawhttp import (
-    Client,
-    Message,
-    ScriptedUpstream,
-    answer,
-    replying,
-    request,
-)
+from tests.e2e.rawhttp import Client, Message, answer, request
+from tests.e2e.scripted_upstream import ScriptedUpstream, replying
 from tests.e2e.site import Site
 
 ADDED = {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-request-id", b"via"}

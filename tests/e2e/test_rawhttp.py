@@ -8,19 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.nginx_process import Nginx
-from tests.e2e.rawhttp import (
-    DEADLINE,
+from tests.e2e.rawhttp import DEADLINE, Closed, answer, dial, request
+from tests.e2e.scripted_upstream import (
     OK,
-    Closed,
     ScriptedUpstream,
     UpstreamConnection,
-    answer,
-    dial,
     ending,
     in_turn,
     listening,
     replying,
-    request,
 )
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.gateway_process import GatewayProcess, eventually
-from tests.e2e.rawhttp import DEADLINE, Client, UpstreamConnection, answer, request
+from tests.e2e.rawhttp import DEADLINE, Client, answer, request
+from tests.e2e.scripted_upstream import UpstreamConnection
 from tests.e2e.site import Site
 
 SUCCESS = "gateway_config_last_reload_success"

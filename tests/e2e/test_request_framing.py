@@ -7,7 +7,8 @@ import contextlib
 import pytest
 
 from tests.e2e.problems import assert_problem, assert_refused
-from tests.e2e.rawhttp import DEADLINE, Client, Closed, ScriptedUpstream, request
+from tests.e2e.rawhttp import DEADLINE, Client, Closed, request
+from tests.e2e.scripted_upstream import ScriptedUpstream
 from tests.e2e.site import Site
 
 HOST = "pool0.test"

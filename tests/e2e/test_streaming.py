@@ -7,7 +7,8 @@ import zlib
 
 import pytest
 
-from tests.e2e.rawhttp import DEADLINE, OK, Client, ScriptedUpstream, UpstreamConnection, request
+from tests.e2e.rawhttp import DEADLINE, Client, request
+from tests.e2e.scripted_upstream import OK, ScriptedUpstream, UpstreamConnection
 from tests.e2e.site import Site
 
 MIB = 1 << 20

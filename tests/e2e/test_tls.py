@@ -13,16 +13,8 @@ import pytest
 from tests.e2e.certificates import Authority
 from tests.e2e.gateway_process import free_port
 from tests.e2e.problems import assert_problem
-from tests.e2e.rawhttp import (
-    DEADLINE,
-    Client,
-    Closed,
-    ScriptedUpstream,
-    UpstreamConnection,
-    answer,
-    listening,
-    replying,
-)
+from tests.e2e.rawhttp import DEADLINE, Client, Closed, answer
+from tests.e2e.scripted_upstream import ScriptedUpstream, UpstreamConnection, listening, replying
 from tests.e2e.site import Site
 
 

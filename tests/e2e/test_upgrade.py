@@ -15,18 +15,8 @@ from websockets.sync.client import connect as connect_websocket
 from websockets.typing import Subprotocol
 
 from tests.e2e.aiohttp_upstream import AiohttpUpstream
-from tests.e2e.rawhttp import (
-    DEADLINE,
-    Client,
-    Closed,
-    ScriptedUpstream,
-    UpstreamConnection,
-    answer,
-    dial,
-    ending,
-    replying,
-    request,
-)
+from tests.e2e.rawhttp import DEADLINE, Client, Closed, answer, dial, request
+from tests.e2e.scripted_upstream import ScriptedUpstream, UpstreamConnection, ending, replying
 from tests.e2e.site import Site
 
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: foo\r\nConnection: Upgrade\r\n\r\n"

@@ -10,18 +10,14 @@ import pytest
 
 from tests.e2e.gateway_process import eventually
 from tests.e2e.problems import assert_problem
-from tests.e2e.rawhttp import (
-    DEADLINE,
+from tests.e2e.rawhttp import DEADLINE, Client, Closed, answer, request
+from tests.e2e.scripted_upstream import (
     OK,
-    Client,
-    Closed,
     ScriptedUpstream,
     UpstreamConnection,
-    answer,
     ending,
     in_turn,
     replying,
-    request,
 )
 from tests.e2e.site import Site
 

@@ -10,16 +10,14 @@ import pytest
 
 from tests.e2e.gateway_process import free_port
 from tests.e2e.problems import assert_problem
-from tests.e2e.rawhttp import (
+from tests.e2e.rawhttp import Client, answer, request
+from tests.e2e.scripted_upstream import (
     OK,
-    Client,
     ScriptedUpstream,
     UpstreamConnection,
-    answer,
     ending,
     in_turn,
     replying,
-    request,
 )
 from tests.e2e.site import Site
 
