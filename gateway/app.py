@@ -18,6 +18,8 @@ from backends.errors import BackendError
 from backends.limits import open_limits
 from gateway import loader
 from gateway.admin import admin_app, start_admin
+from gateway.cli.explain import explain
+from gateway.cli.routes import compiled
 from gateway.config import ConfigErrors, Resolved, read, resolve
 from gateway.dataplane import DataPlane
 from gateway.errors import GatewayError, LoadError
@@ -160,14 +162,11 @@ class Gateway:
         }
 
     def routes(self) -> Sequence[Any]:
-        from gateway.cli.routes import compiled
-
         return compiled(self.resolved)
 
     def explain(self, method: str, url: str, headers: Sequence[tuple[str, str]]) -> Any:
-        from gateway.cli.explain import explain
-
-        return explain(self.resolved, method, url, headers)
+        router = self.table.router if self.table is not None else None
+        return explain(self.resolved, method, url, headers, router)
 
     async def reload(self) -> Sequence[str]:
         """Build a table from the file as it is now and swap it in; or say what is wrong."""
@@ -205,10 +204,7 @@ class Gateway:
     async def _retire(self, old: Table, new: Table) -> None:
         """Once nothing in flight is on the old table, stop what only it had."""
         old.retire_upstreams(new.upstreams.values())
-        routes = set(map(id, old.routes))
-        deadline = self.loop.time() + self.resolved.config.server.drain
-        while self.plane.serves(routes) and self.loop.time() < deadline:
-            await asyncio.sleep(0.1)
+        await self.plane.quiet(old.routes, self.resolved.config.server.drain)
         await retire(old, new)
         self.metrics.keep_routes([route.id for route in new.routes] + [new.unmatched.id])
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Collection
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -13,8 +15,11 @@ from gateway.wheel import Wheel
 
 if TYPE_CHECKING:
     from gateway.listener import Listener
+    from gateway.route import Route
     from gateway.table import Table
     from gateway.telemetry.access_log import AccessLog
+
+LOOK_AGAIN = 0.1
 
 
 class DataPlane:
@@ -43,8 +48,8 @@ class DataPlane:
         defaults = table.config.defaults
         self.max_head = defaults.limits.headers
         self.max_connections = defaults.limits.connections
-        self.idle_timeout = defaults.timeout.idle or 60.0
-        self.headers_timeout = defaults.timeout.headers or 10.0
+        self.idle_timeout = defaults.timeout.idle
+        self.headers_timeout = defaults.timeout.headers
         self.table = table
 
     def next_id(self) -> str:
@@ -67,8 +72,14 @@ class DataPlane:
     def in_flight(self) -> int:
         return sum(listener.exchange is not None for listener in self.connections)
 
-    def serves(self, routes: set[int]) -> bool:
-        """Whether a request is in flight on one of these routes, given by `id()`."""
+    async def quiet(self, routes: Collection[Route], seconds: float) -> None:
+        """Wait until no request is in flight on these routes; `seconds` at most."""
+        watched = set(map(id, routes))
+        until = self.loop.time() + seconds
+        while self._serves(watched) and self.loop.time() < until:  # noqa: ASYNC110  seldom and short
+            await asyncio.sleep(LOOK_AGAIN)
+
+    def _serves(self, routes: set[int]) -> bool:
         return any(
             listener.exchange is not None and id(listener.exchange.route) in routes
             for listener in self.connections
@@ -85,10 +96,7 @@ class DataPlane:
             if listener.exchange is None and not listener.buffer:
                 listener.close(False)
         if self.connections:
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._empty.wait()
-            except TimeoutError:
-                pass
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), seconds)
         for listener in tuple(self.connections):
             listener.transport.abort()

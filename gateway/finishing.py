@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import struct
+from contextlib import suppress
 from email.utils import formatdate
 from http import HTTPStatus
 from time import perf_counter, time
@@ -128,10 +129,8 @@ def reset(transport: asyncio.Transport) -> None:
     """End the connection by RST, which no client takes for the end of an answer."""
     sock = transport.get_extra_info("socket")
     if sock is not None and transport.get_extra_info("sslcontext") is None:
-        try:
+        with suppress(OSError):  # it may just have ended by itself
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        except OSError:
-            pass  # it has just ended by itself
     transport.abort()
 
 

@@ -163,6 +163,13 @@ class Listener(RequestStream):
             self.active = self.loop.time()
             self.transport.write(data)
 
+    def relay_interim(self, data: bytes) -> None:
+        """Write a 1xx answer; the final one is still due."""
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.bytes_sent += len(data)
+            self.transport.write(data)
+
     def relay_last(self, data: bytes) -> None:
         """Write the last bytes of the answer."""
         exchange = self.exchange

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gateway.config.addresses import Address, parse_address
 from gateway.config.model import Listen, ListenTls
 from gateway.errors import LoadError
 from gateway.listener import Listener
@@ -50,7 +51,8 @@ class Listening:
                 os.unlink(path)
 
     async def _open(self, listen: Listen) -> str:
-        sock = self._unix(listen.address) or _tcp(listen.address)
+        address = parse_address(listen.address)
+        sock = self._unix(address.unix) if address.unix else _tcp(address)
         context = _tls(listen.tls) if listen.tls is not None else None
         server = await self._loop.create_server(
             lambda: Listener(self._plane),
@@ -65,10 +67,7 @@ class Listening:
             return f"unix:{name}"
         return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
 
-    def _unix(self, address: str) -> socket.socket | None:
-        if not address.startswith("unix:"):
-            return None
-        path = address.removeprefix("unix:")
+    def _unix(self, path: str) -> socket.socket:
         if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
             _remove_stale(path)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -77,16 +76,14 @@ class Listening:
         return sock
 
 
-def _tcp(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
+def _tcp(address: Address) -> socket.socket:
     family, kind, protocol, _, place = socket.getaddrinfo(
-        host or None, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     sock = socket.socket(family, kind, protocol)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1 if host else 0)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     sock.bind(place)
     return sock
 

@@ -236,7 +236,7 @@ class Call:
 
     def interim(self, head: ResponseHead) -> None:
         if self.exchange.minor:
-            self.listener.relay(b"\r\n".join([head.start, *head.lines, b"", b""]))
+            self.listener.relay_interim(b"\r\n".join([head.start, *head.lines, b"", b""]))
 
     def switched(self, head: ResponseHead, rest: bytes) -> None:
         """101: from here on both sides are bytes (RFC 9110, 7.8)."""

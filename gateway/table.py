@@ -172,8 +172,8 @@ class Builder:
             chain=fold([(name, table.middlewares[name]) for name in config.middlewares]),
             endpoint=self._endpoint(table, config),
             endpoint_name=config.upstream or config.plugin or config.id,
-            request_timeout=timeout.request or fallback.request or 30.0,
-            idle_timeout=timeout.idle or fallback.idle or 60.0,
+            request_timeout=timeout.request or fallback.request,
+            idle_timeout=timeout.idle or fallback.idle,
             body_limit=defaults.limits.body,
             metrics=self.metrics.route(config.id),
             params_of=params_of(config.match.path),
@@ -188,7 +188,7 @@ class Builder:
         if config.plugin is not None:
             return InProcess(table.sites[config.plugin], rewrite)
         assert config.upstream is not None
-        connect = config.timeout.connect or table.config.defaults.timeout.connect or 0.5
+        connect = config.timeout.connect or table.config.defaults.timeout.connect
         return Proxy(table.upstreams[config.upstream], rewrite, connect)
 
     def _unmatched(self) -> Route:

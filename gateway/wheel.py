@@ -46,9 +46,12 @@ class Wheel:
     def disarm(self, timed: Timed) -> None:
         """Forget `timed`; its deadline is no longer of interest."""
         if timed.armed != NEVER:
-            waiting = self._slots.get(self._slot(timed.armed))
+            slot = self._slot(timed.armed)
+            waiting = self._slots.get(slot)
             if waiting is not None:
                 waiting.discard(timed)
+                if not waiting:
+                    del self._slots[slot]
             timed.armed = NEVER
 
     def close(self) -> None:
@@ -58,7 +61,7 @@ class Wheel:
         self._slots.clear()
 
     def _slot(self, at: float) -> int:
-        return max(int(at / TICK), self._turned) + 1
+        return max(int(at / TICK), self._turned + 1)
 
     def _turn(self) -> None:
         now = self._loop.time()
@@ -68,9 +71,15 @@ class Wheel:
             due.extend(self._slots.pop(slot, ()))
         self._turned = until
         for timed in due:
+            if timed.armed == NEVER:
+                continue  # disarmed by one that expired just now
             timed.armed = NEVER
-            if timed.deadline <= now:
-                timed.expire(now)
-            elif timed.deadline != NEVER:
+            if timed.deadline > now:
                 self.arm(timed)
+                continue
+            try:
+                timed.expire(now)
+            except Exception as error:  # noqa: BLE001  one must not stop the clock of all others
+                context = {"message": "an expired deadline failed", "exception": error}
+                self._loop.call_exception_handler(context)
         self._timer = self._loop.call_later(TICK, self._turn) if self._slots else None

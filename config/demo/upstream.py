@@ -14,6 +14,7 @@ PAGE = Path(__file__).with_name("upstream.html")
 LONGEST = 120.0
 LARGEST = 2**30
 BLOCK = bytes(64 * 1024)
+STOPPING = web.AppKey("STOPPING", asyncio.Event)
 
 
 async def echo(request: web.Request) -> web.Response:
@@ -37,7 +38,8 @@ async def page(_: web.Request) -> web.Response:
 
 
 async def ticks(request: web.Request) -> web.StreamResponse:
-    """Server-sent events, one a second."""
+    """Server-sent events, one a second, until the client or this server goes."""
+    stopping = request.app[STOPPING]
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
     )
@@ -45,7 +47,9 @@ async def ticks(request: web.Request) -> web.StreamResponse:
     with suppress(ConnectionError):  # who no longer listens has gone, which is no failure
         for tick in range(int(LONGEST)):
             await response.write(f"id: {tick}\ndata: tick {tick}\n\n".encode())
-            await asyncio.sleep(1)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), 1)
+                break
     return response
 
 
@@ -91,8 +95,14 @@ def _number(request: web.Request, name: str, default: float, largest: float) -> 
     return number
 
 
+async def _stop(app: web.Application) -> None:
+    app[STOPPING].set()
+
+
 def application() -> web.Application:
     app = web.Application()
+    app[STOPPING] = asyncio.Event()
+    app.on_shutdown.append(_stop)
     app.add_routes(
         [
             web.get("/", page),

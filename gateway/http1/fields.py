@@ -46,6 +46,7 @@ IN_A_REQUEST = {
     b"forwarded": FORWARDED,
     b"x-request-id": FORWARDED,
 }
+FRAMING = frozenset({CONTENT_LENGTH, TRANSFER_ENCODING})
 # RFC 9110, 6.5.1: a trailer must not change how the message is framed, routed or trusted.
 NOT_IN_A_TRAILER = frozenset(IN_A_REQUEST) | {b"authorization", b"cookie", b"set-cookie"}
 
@@ -73,8 +74,11 @@ class FieldKinds:
         name = raw[:-1].lower()
         if not is_token(name):
             return INVALID
-        # WSGI and CGI read `_` as `-`: X_Forwarded_For must not get past us either.
+        # WSGI and CGI read `_` as `-`: X_Forwarded_For must not get past us either, and
+        # Transfer_Encoding frames the message for some and not for others.
         dashed = name.replace(b"_", b"-")
+        if dashed != name and self._special.get(dashed) in FRAMING:
+            return INVALID
         if dashed.startswith(b"x-forwarded-") and FORWARDED in self._special.values():
             kind = FORWARDED
         else:

@@ -51,6 +51,8 @@ def _version_1(data: bytes) -> Preface:
     family = {b"TCP4": IPv4Address, b"TCP6": IPv6Address}.get(words[1])
     if family is None or len(words) != 6 or not all(map(_is_port, words[4:])):
         raise BadPreface
+    if b"%" in data[:end]:
+        raise BadPreface  # an IPv6 zone, which may hold anything, line feeds too
     try:
         source, _ = (family(word.decode("ascii")) for word in words[2:4])
     except ValueError:

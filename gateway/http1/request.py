@@ -9,15 +9,16 @@ from gateway.http1.fields import CONTENT_LENGTH, HOST, UNKNOWN, FieldKinds
 from gateway.http1.headers import HeaderLines
 
 MAX_FIELDS = 256
+LONGEST_NAME = 253  # RFC 1035 in dots and letters; what is longer is not worth remembering
 LINE_ENDS = tuple(b"\r\n" * count for count in range(MAX_FIELDS + 2))
 METHODS = {
     name.encode(): name
-    for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
+    for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH")
 }
 # Case matters (RFC 9110, 9.1): `get` would be another method than GET to some and not to others.
 METHOD = re.compile(rb"[A-Z][A-Z0-9_-]{0,31}")
 AUTHORITY = re.compile(rb"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
-ABSOLUTE_FORM = re.compile(rb"(?i:https?)://([^/?#@]+)(.*)", re.DOTALL)
+ABSOLUTE_FORM = re.compile(rb"(?i:https?)://([^/?#@]+)((?:[/?].*)?)", re.DOTALL)
 KINDS = FieldKinds(fields.IN_A_REQUEST)
 
 
@@ -130,6 +131,9 @@ def _start_line(line: bytes, request: RequestHead) -> None:
     if name is None:
         if not METHOD.fullmatch(method):
             raise BadRequest("the method is not one")
+        if method == b"CONNECT":
+            # With a path it would still be a tunnel to some, and the next request its bytes.
+            raise BadRequest("no tunnels are opened here")
         name = method.decode("ascii")
     request.method = name
     if version != b"HTTP/1.1":
@@ -233,22 +237,25 @@ def _host(authority: bytes | None, request: RequestHead) -> None:
         if request.minor == 1:
             raise BadRequest("no Host field")
         authority = request.authority
+        if not authority:
+            request.host = ""
+            return
+        request.lines.insert(0, b"Host: " + authority)
     elif request.authority and request.authority.lower() != authority.lower():
         raise BadRequest("the target and the Host field name different hosts")
     request.authority = authority
     host = _hosts.get(authority)
     if host is None:
-        host = _normal_host(authority, request)
+        host = _normal_host(authority)
         if len(_hosts) >= fields.REMEMBERED:
             _hosts.clear()
-        _hosts[authority] = host
+        if len(authority) <= LONGEST_NAME:
+            _hosts[authority] = host
     request.host = host
 
 
-def _normal_host(authority: bytes, request: RequestHead) -> str:
+def _normal_host(authority: bytes) -> str:
     found = AUTHORITY.fullmatch(authority)
     if found is None or int(found[2] or 0) > 65535:
-        if not authority and request.minor == 0:
-            return ""
         raise BadRequest("the host is not valid")
     return found[1].decode("ascii").lower().rstrip(".")

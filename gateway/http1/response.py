@@ -22,8 +22,8 @@ class BadAnswer(Exception):
 class ResponseHead:
     """A parsed head.
 
-    start: the status line with the gateway's own version and the reason as received. lines: the fields
-    that travel on. content_length: None when chunked, UNTIL_CLOSE when the end of the
+    start: the status line with the gateway's own version and the reason as received. lines:
+    the fields that travel on. content_length: None when chunked, UNTIL_CLOSE when the end of the
     connection ends the body; 0 also for answers that never have one. has_length: whether a
     Content-Length stands among `lines`.
     """
@@ -99,7 +99,7 @@ def parse_response(head: bytes, to_head: bool) -> ResponseHead:
     if special:
         for _, line in special:
             lines.remove(line)
-        if len(special) > 1 or special[0][1] != KEEP_ALIVE:
+        if len(special) > 1 or special[0][1] != KEEP_ALIVE or response.minor == 0:
             coding = _special_fields(special, response)
     _framing(length, coding, to_head, response)
     return response
@@ -112,7 +112,8 @@ def _status_line(line: bytes) -> tuple[int, int, bytes]:
     start = (int(found[1]), int(found[2]), b"HTTP/1.1 " + line[9:])
     if len(_starts) >= 256:
         _starts.clear()
-    _starts[line] = start
+    if len(line) <= 64:
+        _starts[line] = start
     return start
 
 

@@ -80,8 +80,9 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport.write(head)
 
     def cancel(self) -> None:
-        """Nobody waits for the answer any more."""
+        """Nobody waits for what still comes."""
         self.call = None
+        self.keep = False
         self.transport.abort()
 
     def half_close(self) -> None:
@@ -113,7 +114,7 @@ class UpstreamConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         call = self.call
         if call is None:
-            self.transport.abort()  # bytes that nobody asked for
+            self.cancel()  # bytes that nobody asked for
         elif self.tunnel:
             call.listener.relay(data)
         elif self.left is None:
@@ -289,6 +290,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _complete(self, call: Call, head: ResponseHead | None = None, body: bytes = b"") -> None:
         """The answer is whole: free the connection first, so that the next request finds it."""
         call.exchange.upstream_seconds = perf_counter() - self.started
+        call.connection = None
         self.call = None
         self.used = True
         self.left = None

@@ -63,7 +63,7 @@ class Target:
         idle = self.idle
         while idle:
             connection = idle.pop()
-            if now < connection.retire_at:
+            if now < connection.retire_at and connection.keep:
                 return connection
             connection.close()
         return None
