@@ -175,14 +175,26 @@ def test_a_half_closed_client_gets_the_answers_to_all_it_asked(
 
 @pytest.mark.parametrize("framing", ["Content-Length: 5", "Transfer-Encoding: chunked"])
 def test_a_whole_upload_and_a_fin_at_once_are_answered(
-    client: Client, upstream: ScriptedUpstream, framing: str
+    connect: Callable[[], Client], upstream: ScriptedUpstream, framing: str
 ) -> None:
+    """Also when there is no connection to the upstream yet."""
+    upstream.script = replying(answer(b"ok", "Connection: close"))
     body = b"hello" if framing.startswith("C") else b"5\r\nhello\r\n0\r\n\r\n"
-    client.send(request("POST", "/", upstream.host, framing) + body)
+    for _ in range(20):
+        client = connect()
+        client.send(request("POST", "/", upstream.host, framing) + body)
+        client.half_close()
+        assert client.answer().status == 200
+        client.sees_the_end()
+        assert upstream.requests[-1].body == b"hello"
+
+
+def test_a_large_upload_and_a_fin_are_answered(client: Client, upstream: ScriptedUpstream) -> None:
+    body = bytes(range(256)) * 20_000
+    client.send(request("POST", "/", upstream.host, body=body))
     client.half_close()
     assert client.answer().status == 200
-    client.sees_the_end()
-    assert upstream.requests[0].body == b"hello"
+    assert upstream.requests[0].body == body
 
 
 def test_a_half_closed_client_gets_a_streamed_answer_whole(

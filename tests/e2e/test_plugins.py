@@ -198,6 +198,25 @@ def test_a_guard_refuses_before_the_handler_runs(client: Client) -> None:
     assert client.get("/open/served", HOST).json() == before
 
 
+@pytest.mark.parametrize("apart", [False, True], ids=["one segment", "two segments"])
+def test_bytes_after_an_upgrade_that_a_plugin_ignores_reach_no_handler_unguarded(
+    client: Client, site: Site, apart: bool
+) -> None:
+    """The plugin's own path `/hello/x` has no guard: those stand on the gateway's routes."""
+    before = client.get("/open/served", HOST).json()
+    upgrade = request("GET", "/open/stream", HOST, "Connection: Upgrade", "Upgrade: foo")
+    hidden = request("GET", "/hello/hidden", HOST) * 3
+    if apart:
+        client.send(upgrade)
+        client.read_head()
+        client.send(hidden)
+    else:
+        client.send(upgrade + hidden)
+    client.wait_closed()
+    assert b"hidden" not in client.received
+    assert site.connect().get("/open/served", HOST).json() == before
+
+
 def test_the_response_phase_runs_for_a_guard_s_refusal_too(client: Client) -> None:
     assert client.get("/denied/hello/x", HOST).value("X-Stamp") == b"denied"
 
