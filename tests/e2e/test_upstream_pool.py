@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.gateway_process import free_port
+from tests.e2e.gateway_process import eventually, free_port
 from tests.e2e.problems import assert_problem
 from tests.e2e.rawhttp import Client, answer, request
 from tests.e2e.scripted_upstream import (
@@ -21,6 +21,7 @@ from tests.e2e.scripted_upstream import (
 )
 from tests.e2e.site import Site
 
+SIZES = [2, 100_000, 5_000_000]
 FAILS = """
 from gateway.middleware import Middleware
 class Fails(Middleware):
@@ -44,7 +45,10 @@ def site(new_site: Site) -> Site:
     new_site.route("half", hosts=["half.test"], upstream="half")
     (new_site.folder / "fails.py").write_text(FAILS)
     new_site.middlewares["fails"] = {"use": "./fails.py:Fails"}
-    new_site.pool("failing", upstream={"max_connections": 1}, route={"middlewares": ["fails"]})
+    for size in SIZES:
+        new_site.pool(
+            f"failing{size}", upstream={"max_connections": 1}, route={"middlewares": ["fails"]}
+        )
     return new_site.start()
 
 
@@ -246,11 +250,11 @@ def test_a_client_that_does_not_read_leaves_its_upstream_connection_usable(
     assert other.get("/", upstream.host).status == 200
 
 
-@pytest.mark.parametrize("size", [2, 100_000, 5_000_000])
+@pytest.mark.parametrize("size", SIZES)
 def test_a_response_phase_that_fails_costs_only_its_own_request(
     connect: Callable[[], Client], site: Site, size: int
 ) -> None:
-    upstream = site.scripted["failing"]
+    upstream = site.scripted[f"failing{size}"]
     first, second = connect(), connect()
     waiting = threading.Event()
 
@@ -262,13 +266,14 @@ def test_a_response_phase_that_fails_costs_only_its_own_request(
             connection.send(answer(b"x" * size, *(["X-Fail: yes"] if bad else [])))
 
     upstream.script = script
-    seen = len(upstream.requests)
+    before = len(site.gateway.log())
     with site.gateway.expecting_a_traceback():
         first.send(request("GET", "/bad", upstream.host))
-        upstream.wait_for(lambda: len(upstream.requests) > seen)
+        upstream.wait_for(lambda: len(upstream.requests) == 1)
         second.send(request("GET", "/good", upstream.host))
         waiting.set()
         assert_problem(first.answer(), 500)
         good = second.answer()
+        eventually(lambda: "the response phase fails" in site.gateway.log()[before:], "the trace")
     assert (good.status, len(good.body)) == (200, size)
     assert first.get("/good", upstream.host).status == 200
