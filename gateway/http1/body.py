@@ -94,7 +94,7 @@ class ChunkedBody:
         stop = len(data) if end < 0 else end + 1
         line = self._line + data[at:stop]
         if end < 0:
-            if len(line) > most + 1 or (b"\r" in line and line[-1:] != b"\r"):
+            if len(line) > most + 1 or b"\r" in line[:-1]:
                 raise BadBody("a line of the chunked framing is too long")
             self._line = line
             return None, stop
