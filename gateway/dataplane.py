@@ -25,7 +25,8 @@ LOOK_AGAIN = 0.1
 class DataPlane:
     """The table in force, the limits, and the connections that are open.
 
-    `use` swaps the table whole: a request that began on the old one ends on it.
+    `use` swaps the table whole: a request that began on the old one ends on it. prefix and
+    numbers make request ids: random at start and counted, so unique among all gateways.
     """
 
     table: Table
@@ -39,8 +40,8 @@ class DataPlane:
         self.trusted_proxies = TrustedProxies(config.server.trusted_proxies)
         self.draining = False
         self.connections: set[Listener] = set()
-        self._prefix = os.urandom(8).hex()
-        self._numbers = count(1)
+        self.prefix = f"{os.urandom(8).hex()}-"
+        self.numbers = count(1)
         self._empty: asyncio.Event | None = None
 
     def use(self, table: Table) -> None:
@@ -51,10 +52,6 @@ class DataPlane:
         self.idle_timeout = defaults.timeout.idle
         self.headers_timeout = defaults.timeout.headers
         self.table = table
-
-    def next_id(self) -> str:
-        """Unique among all gateways: a random part made at start, and a number."""
-        return f"{self._prefix}-{next(self._numbers):x}"
 
     def admit(self, listener: Listener) -> bool:
         """Whether one more connection may stay. One that may not is not counted."""

@@ -85,7 +85,8 @@ class Client:
         """Fill in who asks, as far as the peer can be believed."""
         exchange.client_ip = self.ip
         exchange.scheme = self.scheme
-        exchange.request_id = self.plane.next_id()
+        plane = self.plane
+        exchange.request_id = f"{plane.prefix}{next(plane.numbers):x}"
         if self.trusted:
             self.may_introduce = False
             if exchange.forwarded is not None:

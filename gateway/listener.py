@@ -71,8 +71,11 @@ class Listener(RequestStream):
             if self.ended:
                 self.close_tunnel()
             return True
-        if self.exchange is None or self.expects_body():
+        if self.exchange is None:
             return self.next_due
+        if self.expects_body():
+            # All of the body may have come already and wait for the peer; `pump` will see.
+            return self.peer is None or not self.peer.ready()
         if self.begun and not self.buffer:
             # Most likely it has closed altogether; more bytes to it would tell.
             self.set_deadline(1.0)
@@ -212,11 +215,10 @@ class Listener(RequestStream):
         exchange = self.exchange
         if exchange is None:
             return
-        self.peer = None
-        unread = self.expects_body()
-        self._done(exchange)
-        if self.last or unread or (self.gone and not self.buffer):
-            self.close(unread)
+        self.exchange = self.peer = None
+        finishing.done(self.plane, exchange)
+        if self.last or self.expects_body() or (self.gone and not self.buffer):
+            self._finish_last()
             return
         if self.held:
             self.go_on()
@@ -224,6 +226,12 @@ class Listener(RequestStream):
         if self.buffer and not self.next_due:
             self.next_due = True
             self.loop.call_soon(self._next_in_turn)
+
+    def _finish_last(self) -> None:
+        unread = self.expects_body()
+        self.raw = self.chunked = None
+        self.left = 0
+        self.close(unread)
 
     def break_off(self, failure: str) -> None:
         """End an answer that cannot be completed, so that the client sees it is not whole."""

@@ -180,6 +180,9 @@ class RequestStream(ClientConnection):
             self.read(True)
         data = self.buffer
         if not data:
+            if self.gone:
+                self.transport.abort()
+                return
             self.active = self.loop.time()
             self.deadline_at(self.active + exchange.route.idle_timeout)
             return
@@ -191,6 +194,9 @@ class RequestStream(ClientConnection):
         exchange.bytes_received += taken
         peer.body(data if taken == len(data) else data[:taken])
         if self.expects_body():
+            if self.gone:
+                self.transport.abort()  # it has ended amid its body
+                return
             self.deadline_at(self.active + exchange.route.idle_timeout)
         else:
             peer.end_body()
