@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import ssl
 from collections.abc import Callable
@@ -11,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.certificates import Authority
-from tests.e2e.gateway_process import free_port
+from tests.e2e.gateway_process import accepts, eventually, free_port
 from tests.e2e.problems import assert_problem
-from tests.e2e.rawhttp import DEADLINE, Client, Closed, answer
+from tests.e2e.rawhttp import DEADLINE, Client, Closed, answer, request
 from tests.e2e.scripted_upstream import ScriptedUpstream, UpstreamConnection, listening, replying
 from tests.e2e.site import Site
 
@@ -177,3 +178,28 @@ def test_a_ca_that_is_not_there_stops_the_start(own_site: Site, tmp_path: Path) 
     with pytest.raises(AssertionError, match=r"tls\.ca[\s\S]*no such file"):
         own_site.start()
     own_site.forget_gateway()
+
+
+def test_a_download_over_tls_arrives_whole_while_the_gateway_drains(
+    own_site: Site, authority: Authority
+) -> None:
+    cert, key = authority.issue("gateway.test")
+    port = free_port()
+    tls = {"cert": str(cert), "key": str(key)}
+    own_site.more_listeners.append({"address": f"127.0.0.1:{port}", "tls": tls})
+    upstream = own_site.pool("users")
+    body = bytes(range(256)) * 40_000
+    upstream.script = replying(answer(body))
+    own_site.start()
+    sock = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    secured = authority.trusting().wrap_socket(sock, server_hostname="gateway.test")
+    client = own_site.adopt(Client(secured))
+    client.send(request("GET", "/", upstream.host))
+    assert client.read_head().status == 200
+    own_site.gateway.signal(signal.SIGTERM)
+    eventually(lambda: not accepts(own_site.gateway.port), "the drain")
+    assert client.read_exactly(len(body)) == body
+    client.wait_closed()
+    client.close()
+    assert own_site.gateway.wait() == 0
