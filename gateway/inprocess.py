@@ -80,6 +80,8 @@ class Handlers:
         if handler is None or handler.ended:
             handler = self._by_site[endpoint.site] = PluginHandler(endpoint.site, self)
         self._current = handler
+        if handler.writing_paused:
+            handler.resume_writing()  # the client took the rest of an earlier answer since
         listener = self.listener
         listener.peer = self
         handler.data_received(_head(exchange, endpoint.rewrite, listener))
@@ -120,7 +122,7 @@ class Handlers:
         self.listener.transport.close()
 
     def pause(self) -> None:
-        if self._current is not None:
+        if self._current is not None and not self._current.writing_paused:
             self._current.pause_writing()
 
     def resume(self) -> None:

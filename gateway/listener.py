@@ -49,6 +49,10 @@ class Listener(RequestStream):
             if self.buffer:
                 data = self.buffer + data
                 self.buffer = b""
+            if self.blocked:
+                self.buffer = data
+                self.read(len(data) <= HELD)
+                return
             self.read_request(data)
             if self.buffer and self.exchange is None and not self.closing:
                 self.next_request()
