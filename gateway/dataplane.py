@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gateway.telemetry.access_log import AccessLog
 
 LOOK_AGAIN = 0.1
+A_MOMENT = 1.0
 
 
 class DataPlane:
@@ -88,12 +89,17 @@ class DataPlane:
 
     async def drain(self, seconds: float) -> None:
         """Let what is in flight end; after `seconds` end it."""
-        self._empty = asyncio.Event()
         for listener in tuple(self.connections):
             if listener.exchange is None and not listener.buffer:
                 listener.close(False)
+        await self._ended(seconds)
+        for listener in tuple(self.connections):
+            listener.transport.abort()
+        await self._ended(A_MOMENT)
+
+    async def _ended(self, seconds: float) -> None:
+        """Wait until no connection is left; `seconds` at most."""
+        self._empty = asyncio.Event()
         if self.connections:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._empty.wait(), seconds)
-        for listener in tuple(self.connections):
-            listener.transport.abort()
