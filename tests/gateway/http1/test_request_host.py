@@ -113,6 +113,11 @@ def test_options_may_ask_about_the_server_as_a_whole() -> None:
     assert (request.path, request.query, request.origin_form) == (b"*", b"", True)
 
 
+def test_many_hosts_are_read_all_the_same() -> None:
+    for number in range(5000):
+        assert parsed("GET / HTTP/1.1", f"Host: {number}.TEST").host == f"{number}.test"
+
+
 def test_names_and_hosts_that_are_made_up_fill_no_memory() -> None:
     tracemalloc.start()
     try:
