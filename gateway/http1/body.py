@@ -6,6 +6,7 @@ from gateway.http1 import fields
 
 MAX_SIZE_LINE = 256
 MAX_TRAILERS = 8 * 1024
+MAX_EXTENSIONS = 16 * 1024
 HEX = frozenset(b"0123456789abcdefABCDEF")
 
 
@@ -21,7 +22,16 @@ class ChunkedBody:
     `decoded` the data itself is collected there, for a peer that knows no chunks.
     """
 
-    __slots__ = ("_left", "_line", "_state", "_trailers", "complete", "decoded", "size")
+    __slots__ = (
+        "_extensions",
+        "_left",
+        "_line",
+        "_state",
+        "_trailers",
+        "complete",
+        "decoded",
+        "size",
+    )
 
     def __init__(self, decoded: list[bytes] | None = None) -> None:
         self.complete = False
@@ -31,6 +41,7 @@ class ChunkedBody:
         self._line = b""
         self._left = 0
         self._trailers = 0
+        self._extensions = 0
 
     def feed(self, data: bytes) -> int:
         """Raises BadBody."""
@@ -50,6 +61,10 @@ class ChunkedBody:
             raise BadBody("a chunk size is not a number")
         if extension.translate(None, fields.IN_A_LINE):
             raise BadBody("a control character stands in a chunk extension")
+        if extension:
+            self._extensions += len(extension)
+            if self._extensions > MAX_EXTENSIONS + self.size:
+                raise BadBody("the chunk extensions outweigh the data")
         self._left = int(digits, 16)
         self._state = self._data if self._left else self._trailer
         return at
