@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from gateway.dataplane import DataPlane
 
 BACKLOG = 4096
-TLS_GOODBYE = 2.0
-"""Seconds a client has to answer the end of a TLS connection."""
 
 
 class Listening:
@@ -62,7 +60,7 @@ class Listening:
             backlog=BACKLOG,
             ssl=context,
             ssl_handshake_timeout=self._plane.headers_timeout if context else None,
-            ssl_shutdown_timeout=TLS_GOODBYE if context else None,
+            ssl_shutdown_timeout=self._plane.idle_timeout if context else None,
         )
         self._servers.append(server)
         name = sock.getsockname()
