@@ -125,6 +125,38 @@ async def test_a_request_id_that_is_none_is_replaced(trusting: Served, said: str
     assert said not in told["x-request-id"]
 
 
+@pytest.mark.parametrize(
+    ("preface", "client"),
+    [
+        (b"PROXY TCP4 192.0.2.7 10.0.0.1 4711 80\r\n", "192.0.2.7"),
+        (b"PROXY TCP6 2001:db8::7 ::1 4711 80\r\n", "2001:db8::7"),
+        (b"PROXY UNKNOWN\r\n", "127.0.0.1"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2\7\x0a\0\0\1\0\1\0\2", "192.0.2.7"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", "127.0.0.1"),
+    ],
+)
+async def test_a_trusted_proxy_introduces_its_client_once(
+    trusting: Served, preface: bytes, client: str
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", trusting.port)
+    request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    writer.write(preface + request + request)
+    for _ in range(2):
+        head = await reader.readuntil(b"\r\n\r\n")
+        told = fields(head + await reader.readuntil(b"\r\n\r\n"))
+        assert told["x-forwarded-for"] == [client]
+    writer.write(preface + request)
+    assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+    writer.close()
+
+
+async def test_a_stranger_introduces_nobody(strict: Served) -> None:
+    answer = await strict.ask(
+        "PROXY TCP4 192.0.2.7 10.0.0.1 4711 80", "GET / HTTP/1.1", "Host: a.test"
+    )
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
 class TestTrustedProxies:
     @pytest.mark.parametrize(
         "address",
