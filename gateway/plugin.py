@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.middleware import NoOptions, OptionsT
+from gateway.seat import Broadcast, Leadership, Subscribers
 
 if TYPE_CHECKING:
     from backends.limits import Limits
@@ -29,6 +30,9 @@ class Context:
     plugin: what another plugin offers, by the plugin's name in the file, or None; to be asked
     in start() or later. Plugins start in the file's order, before the middlewares.
     routes: ids of the routes that end at this plugin, or that this middleware guards.
+    worker: the number of this process among the workers of the host, from 0; each has an
+    instance of its own. broadcast: tells all of them something. leadership: whether this is
+    the one that does what is to be done once a host.
     """
 
     name: str
@@ -38,6 +42,9 @@ class Context:
     plugin: Callable[[str], Any]
     plugins: Callable[[], Mapping[str, Any]]
     routes: tuple[str, ...] = ()
+    worker: int = 0
+    broadcast: Broadcast = field(default_factory=Subscribers)
+    leadership: Leadership = field(default_factory=Leadership)
 
     @property
     def log(self) -> logging.Logger:

@@ -23,6 +23,7 @@ from gateway.proxy import Proxy
 from gateway.rewrite import compile_rewrite, expand, params_of
 from gateway.route import Endpoint, Route
 from gateway.router import Router, Rule
+from gateway.seat import Seat
 from gateway.upstream.pool import Upstream
 
 if TYPE_CHECKING:
@@ -72,11 +73,13 @@ class Builder:
         wheel: Wheel,
         metrics: Metrics,
         limits: Limits,
+        seat: Seat | None = None,
     ) -> None:
         self.loop = loop
         self.wheel = wheel
         self.metrics = metrics
         self.limits = limits
+        self.seat = seat or Seat()
 
     async def build(self, resolved: Resolved, previous: Table | None) -> Table:
         """Raises GatewayError; then all that was started for the new table is stopped again."""
@@ -215,6 +218,9 @@ class Builder:
             plugin=lambda other: table.offers().get(other),
             plugins=table.offers,
             routes=routes,
+            worker=self.seat.number,
+            broadcast=self.seat.broadcast,
+            leadership=self.seat.leadership,
         )
 
 

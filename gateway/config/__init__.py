@@ -54,15 +54,18 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Loaded:
     return loaded
 
 
-def read(path: Path, environment: Mapping[str, str] | None = None) -> Loaded:
+def read(
+    path: Path, environment: Mapping[str, str] | None = None, content: bytes | None = None
+) -> Loaded:
     """The file with all its problems. Raises ConfigErrors only where it is not YAML at all.
 
-    `environment` is for `${NAME}`; without it the process's own.
+    `environment` is for `${NAME}`; without it the process's own. `content` is what the file
+    held when somebody read it before.
     """
     problems = Problems(str(path), path.parent)
     substitution = Substitution(os.environ if environment is None else environment, path.parent)
     with _collector_paused():
-        root = parse(read_file(path), substitution, problems)
+        root = parse(read_file(path) if content is None else content, substitution, problems)
         source = Source(str(path), path.parent, root, frozenset(substitution.secrets))
         fields = decode_fields(root, Config, None, problems)
         config = Config(**{"version": 1, **fields})

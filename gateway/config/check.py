@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from gateway.config.addresses import check_target, parse_address
 from gateway.config.check_routes import check_routes
 from gateway.config.model import Config, Listen, ListenTls, Server, Upstream, UpstreamTls
-from gateway.config.nodes import Mapping
+from gateway.config.nodes import Mapping, Scalar
 from gateway.config.problems import Problems, quoted, suggestion
 from gateway.config.source import Source
 
@@ -21,6 +21,7 @@ def check(config: Config, source: Source, problems: Problems) -> None:
     for upstream in config.upstreams.values():
         _upstream(upstream, source, problems)
     _backends(source.root, problems)
+    _shared(config, problems)
     check_routes(config.routes, source.root, problems)
 
 
@@ -64,6 +65,30 @@ def _backends(root: Mapping, problems: Problems) -> None:
             if name not in BACKENDS:
                 message = f"unknown backend {quoted(name)}{suggestion(name, BACKENDS)}"
                 problems.add(section.keys[name], ((None, "backends"), name), message)
+
+
+def _shared(config: Config, problems: Problems) -> None:
+    """Memory is one worker's own: a limit counted there is not shared with the others."""
+    if not _several(config.server, problems):
+        return
+    if not config.backends.get("limits", "memory://").startswith("memory:"):
+        return
+    for named in config.middlewares.values():
+        scope = named.options.entries.get("scope") if isinstance(named.options, Mapping) else None
+        if named.use == "rate_limit" and isinstance(scope, Scalar) and scope.text == "shared":
+            message = (
+                "with several workers a shared limit needs backends.limits: "
+                "shm:// (this host) or redis:// (all hosts)"
+            )
+            problems.add(*problems.place(named, "scope"), message)
+
+
+def _several(server: Server, problems: Problems) -> bool:
+    """`auto` is several also where there is one core: a file is right or wrong everywhere."""
+    if id(server) not in problems.places:
+        return False
+    node, _ = problems.place(server, "workers")
+    return server.workers > 1 or (isinstance(node, Scalar) and node.text == "auto")
 
 
 def _network(text: str) -> None:

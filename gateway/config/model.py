@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from gateway.config.units import Duration, FilePath, Ratio, Size
+from gateway.config.units import Duration, FilePath, Ratio, Size, Workers
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -37,7 +37,7 @@ class Server(Section, frozen=True):
         default_factory=lambda: ["0.0.0.0:4003"]
     )
     admin: str | None = "127.0.0.1:9901"
-    workers: Literal[1] = 1
+    workers: Workers = 1
     trusted_proxies: list[str] = []
     access_log: str = "stdout"
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -7,6 +7,7 @@ FilePath becomes absolute, read against the configuration's folder.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Annotated, NamedTuple
 
@@ -71,6 +72,13 @@ def parse_ratio(text: str) -> float:
     return float(found[1]) / 100
 
 
+def parse_workers(text: str) -> int:
+    """`auto`, one for each core that this process may use. Raises ValueError otherwise."""
+    if text != "auto":
+        raise ValueError("expected a whole number or auto")
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+
+
 # A bare number of seconds is refused, so that nobody has to guess the unit.
 Duration = Annotated[
     float,
@@ -101,6 +109,14 @@ RateOf = Annotated[
     msgspec.Meta(
         extra={"parse": parse_rate, "numbers": False, "pattern": RATE.pattern},
         description="A rate: 30/s, 100/m, 5/10s.",
+    ),
+]
+Workers = Annotated[
+    int,
+    msgspec.Meta(
+        ge=1,
+        extra={"parse": parse_workers, "numbers": True, "pattern": "auto"},
+        description="A number of processes, or auto: one a core.",
     ),
 ]
 FilePath = Annotated[
