@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
-from backends.errors import UnknownScheme
+from backends.errors import BackendError, UnknownScheme
 
 
 class Decision(NamedTuple):
@@ -54,13 +54,36 @@ def _memory(_: str) -> Limits:
     return MemoryLimits()
 
 
-DRIVERS: dict[str, Callable[[str], Limits]] = {"memory": _memory}
+def _shm(url: str) -> Limits:
+    from backends.limits.shm import open_shm  # noqa: PLC0415 - a driver loads when asked for
+
+    return open_shm(url)
+
+
+def _redis(url: str) -> Limits:
+    try:
+        from backends.limits.redis import open_redis  # noqa: PLC0415 - a driver loads when asked for
+    except ModuleNotFoundError as error:
+        if error.name != "redis":
+            raise
+        raise BackendError("limits: redis:// needs pip install 'ait-gateway[redis]'") from None
+    return open_redis(url)
+
+
+DRIVERS: dict[str, Callable[[str], Limits]] = {
+    "memory": _memory,
+    "shm": _shm,
+    "redis": _redis,
+    "rediss": _redis,
+}
 
 
 def open_limits(url: str) -> Limits:
-    """The limiter behind `url`, chosen by its scheme. Connects to nothing yet.
+    """The limiter behind `url`, chosen by its scheme. Connects to no server yet.
 
-    Raises UnknownScheme, which names the schemes there are and nothing else of the URL.
+    Raises UnknownScheme, which names the schemes there are and nothing else of the URL, and
+    BackendError when the driver's extra is missing, its options are wrong, or shared memory
+    cannot be had.
     """
     scheme, mark, _ = url.partition("://")
     driver = DRIVERS.get(scheme) if mark else None
