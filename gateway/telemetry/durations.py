@@ -10,11 +10,15 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from operator import add
 
 from gateway.telemetry.watch import printable
 
 # One histogram: a count for each bound, one for all above, then the sum of what was observed.
 Cells = list[float]
+
+# All of a route that one process counted: its id, each method and status, upstream, own.
+RouteNumbers = tuple[str, list[tuple[str, int, Cells]], Cells, Cells]
 
 METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
@@ -67,9 +71,10 @@ FAMILIES = (REQUESTS, UPSTREAM, OWN)
 class RouteMetrics:
     """The three histograms of one route. Written by the event loop's thread alone."""
 
-    __slots__ = ("_label", "_own", "_requests", "_upstream")
+    __slots__ = ("_label", "_own", "_requests", "_upstream", "id")
 
     def __init__(self, route_id: str) -> None:
+        self.id = route_id
         self._label = f'route="{_escaped(route_id)}"'
         self._requests: dict[tuple[str, int], Cells] = {}
         self._upstream = UPSTREAM.cells()
@@ -96,6 +101,25 @@ class RouteMetrics:
             cells = self._requests[key] = REQUESTS.cells()
         return cells
 
+    def news(self, known: Cells | None) -> Cells | None:
+        """What to remember as `known` if a request ended since, else None.
+
+        Every request adds to one of the own durations' counts.
+        """
+        return None if self._own == known else self._own.copy()
+
+    def numbers(self) -> RouteNumbers:
+        requests = [(method, status, cells) for (method, status), cells in self._requests.items()]
+        return self.id, requests, self._upstream, self._own
+
+    def add(self, numbers: RouteNumbers) -> None:
+        """Add what another process counted for this route."""
+        _, requests, upstream, own = numbers
+        for method, status, cells in requests:
+            _add(self._series(method, status), cells)
+        _add(self._upstream, upstream)
+        _add(self._own, own)
+
     def requests_text(self) -> str:
         return "".join(
             REQUESTS.text(f'method="{method}",{self._label},status_code="{status}"', cells)
@@ -120,6 +144,10 @@ def exposition(routes: Sequence[RouteMetrics]) -> Iterator[str]:
     yield OWN.head
     for route in routes:
         yield route.own_text()
+
+
+def _add(cells: Cells, more: Cells) -> None:
+    cells[:] = map(add, cells, more)
 
 
 def _escaped(label: str) -> str:

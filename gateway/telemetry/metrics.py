@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client import exposition as plain
@@ -18,6 +18,8 @@ from gateway.telemetry.watch import Readings, Watch
 
 MetricT = TypeVar("MetricT")
 Encoder = Callable[[CollectorRegistry], bytes]
+Across = Literal["sum", "min", "max"]
+"""What a gauge of several workers is on their common page. Counters and histograms add up."""
 
 UNMATCHED = "-"
 """The route's id for requests that no route took."""
@@ -30,24 +32,31 @@ class Metrics:
     """Owns a registry; nothing is global. Used on the event loop's thread alone.
 
     A metric is made the first time it is asked for and found again after a reload; asking for
-    it with another type, labels or buckets is a ValueError. Several workers can be summed
-    later: a route's numbers are plain lists that add up cell by cell.
+    it with another type, labels or buckets is a ValueError. `process` adds the process's own
+    numbers; `gateway.telemetry.total` adds up those of several workers.
     """
 
-    def __init__(self, version: str = "unknown") -> None:
+    def __init__(self, version: str = "unknown", *, process: bool = True) -> None:
         self.registry = CollectorRegistry()
+        # The worst of the workers is what a breaker's state is about.
+        self.across: dict[str, Across] = {"gateway_circuit_state": "max"}
         self._known: dict[str, tuple[tuple[object, ...], Any]] = {}
         self._watches: list[Watch] = []
         self._routes: dict[str, RouteMetrics] = {}
         self.registry.register(_RouteFamilies())
-        ProcessCollector(registry=self.registry)
-        build = self.gauge("gateway_build_info", "The version that runs.", ["version"])
+        if process:
+            ProcessCollector(registry=self.registry)
+        build = self.gauge("gateway_build_info", "The version that runs.", ["version"], "max")
         build.labels(version).set(1)
         self._success = self.gauge(
-            "gateway_config_last_reload_success", "1 when the last reload was taken, else 0."
+            "gateway_config_last_reload_success",
+            "1 when the last reload was taken, else 0.",
+            across="min",
         )
         self._tried = self.gauge(
-            "gateway_config_last_reload_timestamp_seconds", "When the last reload was tried."
+            "gateway_config_last_reload_timestamp_seconds",
+            "When the last reload was tried.",
+            across="max",
         )
         self.reloaded(success=True)
 
@@ -58,7 +67,14 @@ class Metrics:
             lambda: Counter(name, documentation, labels, registry=self.registry),
         )
 
-    def gauge(self, name: str, documentation: str, labels: Sequence[str] = ()) -> Gauge:
+    def gauge(
+        self,
+        name: str,
+        documentation: str,
+        labels: Sequence[str] = (),
+        across: Across = "sum",
+    ) -> Gauge:
+        self.across.setdefault(name, across)
         return self._once(
             name,
             (Gauge, *labels),
@@ -78,14 +94,26 @@ class Metrics:
             lambda: Histogram(name, documentation, labels, buckets=buckets, registry=self.registry),
         )
 
-    def watch(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+    def watch(
+        self,
+        name: str,
+        documentation: str,
+        read: Callable[[], float],
+        across: Across = "sum",
+    ) -> None:
         """A gauge that is read at each scrape. The last `read` that was given counts."""
-        self.watch_each(name, documentation, (), lambda: {(): read()})
+        self.watch_each(name, documentation, (), lambda: {(): read()}, across)
 
     def watch_each(
-        self, name: str, documentation: str, labels: Sequence[str], read: Callable[[], Readings]
+        self,
+        name: str,
+        documentation: str,
+        labels: Sequence[str],
+        read: Callable[[], Readings],
+        across: Across = "sum",
     ) -> None:
         """The same with labels: `read` answers a value for each tuple of label values."""
+        self.across.setdefault(name, across)
         watch = self._once(
             name, (Watch, *labels), lambda: self._watched(name, documentation, labels)
         )
@@ -108,11 +136,14 @@ class Metrics:
         kept = {UNMATCHED, *ids}
         self._routes = {id_: route for id_, route in self._routes.items() if id_ in kept}
 
+    def routes(self) -> tuple[RouteMetrics, ...]:
+        return tuple(self._routes.values())
+
     def render(self, accept: str) -> tuple[bytes, str]:
         """The page and its content type, as the `Accept` header asks. Large ones take long."""
-        encode, content_type = _encoder(accept)
-        routes = "".join(exposition(tuple(self._routes.values())))
-        self._refresh()
+        encode, content_type = encoder(accept)
+        routes = "".join(exposition(self.routes()))
+        self.refresh()
         return routes.encode() + encode(self.registry), content_type
 
     async def stream(self, accept: str) -> tuple[AsyncIterator[bytes], str]:
@@ -121,18 +152,13 @@ class Metrics:
         Routes are rendered on the loop: a thread would take the interpreter lock away from it
         for 5 ms at a time. Only the registry, which is small, is left to one.
         """
-        encode, content_type = _encoder(accept)
-        self._refresh()
+        encode, content_type = encoder(accept)
+        self.refresh()
         tail = await asyncio.to_thread(encode, self.registry)
-        return self._pieces(tail), content_type
+        return pieces(self.routes(), tail), content_type
 
-    async def _pieces(self, tail: bytes) -> AsyncIterator[bytes]:
-        for piece in _gathered(exposition(tuple(self._routes.values()))):
-            yield piece.encode()
-            await asyncio.sleep(0)
-        yield tail
-
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Read what is watched, for a look at the registry."""
         for watch in self._watches:
             watch.refresh()
 
@@ -162,10 +188,19 @@ class _RouteFamilies(Collector):
         return ()
 
 
-def _encoder(accept: str) -> tuple[Encoder, str]:
+def encoder(accept: str) -> tuple[Encoder, str]:
+    """The text format that an `Accept` header asks for, and its content type."""
     if "application/openmetrics-text" in accept:
         return openmetrics.generate_latest, openmetrics.CONTENT_TYPE_LATEST
     return plain.generate_latest, plain.CONTENT_TYPE_PLAIN_0_0_4
+
+
+async def pieces(routes: Sequence[RouteMetrics], tail: bytes) -> AsyncIterator[bytes]:
+    """The page: the routes, a little at a time, then `tail`, the registry's families."""
+    for piece in _gathered(exposition(routes)):
+        yield piece.encode()
+        await asyncio.sleep(0)
+    yield tail
 
 
 def _gathered(texts: Iterable[str]) -> Iterator[str]:
