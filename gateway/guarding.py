@@ -63,6 +63,8 @@ def _guard(listener: Listener, exchange: Exchange, first: int) -> None:
         if isinstance(said, Response):
             _answered(listener, exchange, at, said)
         else:
+            # A client may leave meanwhile: what the guards passed so far hold is given back.
+            exchange.entered = steps[at].done
             task = listener.loop.create_task(_wait(listener, exchange, at, said))
             listener.peer = Waiting(task)
         return
