@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("gateway.request")
 
 PHRASES = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
+FAILED = "The gateway failed to handle this request."
 RESET = struct.pack("ii", 1, 0)
 NO_BODY = frozenset({204, 304})
 
@@ -48,7 +49,7 @@ def unwind(listener: Listener, exchange: Exchange, phases: Phases) -> bool:
     except Exception as error:  # noqa: BLE001  a middleware is foreign code
         _blame(exchange, error)
         exchange.failure = "error"
-        listener.give_up(Problem(500, "The gateway failed to handle this request."))
+        listener.give_up(Problem(500, FAILED))
         return False
     return True
 
@@ -58,10 +59,17 @@ def respond(
 ) -> None:
     """Send an answer made by the gateway itself."""
     listener.peer = None
+    try:
+        lines = [field_line(name, value) for name, value in response.headers]
+    except ValueError as error:
+        _blame(exchange, error)
+        exchange.failure = "error"
+        respond(listener, exchange, Problem(500, FAILED))
+        return
     head = ResponseHead()
     head.status = response.status
+    head.lines = lines
     body = response.render(exchange.request_id)
-    head.lines = [field_line(name, value) for name, value in response.headers]
     if phases and exchange.failure != "error":
         exchange.answer = head
         if not unwind(listener, exchange, phases):
@@ -69,7 +77,6 @@ def respond(
     exchange.status = head.status
     _skip_body(listener, exchange)
     listener.last = listener.last or response.close
-    lines = head.lines
     lines.insert(0, b"HTTP/1.1 %d %b" % (head.status, PHRASES.get(head.status, b"")))
     if head.status not in NO_BODY:
         lines.append(b"Content-Length: %d" % len(body))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Network = IPv4Network | IPv6Network
 REQUEST_ID = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}")
 VIA = (b"\r\nVia: 1.0 ait-gateway\r\n\r\n", b"\r\nVia: 1.1 ait-gateway\r\n\r\n")
+OURS = (b"x-forwarded-for", b"x-request-id")
 UNIX = "unix"
 
 
@@ -131,7 +132,7 @@ class Client:
         lines += [
             line
             for line in exchange.forwarded
-            if line.partition(b":")[0].lower() not in (b"x-forwarded-for", b"x-request-id")
+            if b"_" not in (name := line.partition(b":")[0].lower()) and name not in OURS
         ]
         lines += [line for name, line in own.items() if name not in said]
         lines.append(b"X-Request-ID: " + exchange.request_id.encode("ascii"))

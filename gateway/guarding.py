@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gateway.errors import Problem, Response
 from gateway.exchange import Exchange
+from gateway.finishing import FAILED
 from gateway.http1.path import PathRefused
 from gateway.routing.rule import Match
 
@@ -109,7 +110,7 @@ def _failed(listener: Listener, exchange: Exchange, at: int, error: Exception) -
         exc_info=error,
         extra={"request_id": exchange.request_id},
     )
-    listener.respond(Problem(500, "The gateway failed to handle this request."), step.response)
+    listener.respond(Problem(500, FAILED), step.response)
 
 
 def _enter(listener: Listener, exchange: Exchange) -> None:

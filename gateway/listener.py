@@ -224,7 +224,7 @@ class Listener(RequestStream):
         if self.last or self.expects_body() or (self.gone and not self.buffer):
             self._finish_last()
             return
-        if self.held:
+        if not self.reading:
             self.go_on()
         self.deadline_at(self.loop.time() + self.plane.idle_timeout)
         if self.buffer and not self.next_due:

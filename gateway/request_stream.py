@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gateway.dataplane import DataPlane
 
 IN_ONE_GO = 16
+CHUNKS_AT_ONCE = 64 * 1024
+"""Bytes of a chunked body that are looked through before others have their turn."""
 FIRST_BYTES = {bytes([byte]) for byte in TOKEN} | {b"", b"\r"}
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -176,32 +178,36 @@ class RequestStream(ClientConnection):
             exchange.expect = False
             if not self.buffer:
                 self.transport.write(CONTINUE)
-        if self.reading is False and not self.held:
-            self.read(True)
-        data = self.buffer
-        if not data:
-            if self.gone:
-                self.transport.abort()
-                return
-            self.active = self.loop.time()
-            self.deadline_at(self.active + exchange.route.idle_timeout)
-            return
-        taken = self._measure(data, exchange)
-        if taken < 0:
-            return
         self.active = self.loop.time()
-        self.buffer = data[taken:] if taken < len(data) else b""
-        exchange.bytes_received += taken
-        peer.body(data if taken == len(data) else data[:taken])
-        if self.expects_body():
-            if self.gone:
-                self.transport.abort()  # it has ended amid its body
-                return
-            self.deadline_at(self.active + exchange.route.idle_timeout)
-        else:
+        if self.buffer and not self._pass_on(exchange, peer):
+            return
+        if not self.expects_body():
             peer.end_body()
+            self.go_on()
             if not self.begun:
                 self.deadline_at(self.active + exchange.route.request_timeout)
+            return
+        self.deadline_at(self.active + exchange.route.idle_timeout)
+        if self.buffer:
+            self.read(False)
+            self.loop.call_soon(self.pump)
+        elif self.gone:
+            self.transport.abort()  # it has ended amid its body
+        elif not self.held:
+            self.read(True)
+
+    def _pass_on(self, exchange: Exchange, peer: Peer) -> bool:
+        """Some of the buffer to the peer; False when the request was refused for it."""
+        data = self.buffer
+        if self.chunked is not None and len(data) > CHUNKS_AT_ONCE:
+            data = data[:CHUNKS_AT_ONCE]
+        taken = self._measure(data, exchange)
+        if taken < 0:
+            return False
+        self.buffer = self.buffer[taken:] if taken < len(self.buffer) else b""
+        exchange.bytes_received += taken
+        peer.body(data if taken == len(data) else data[:taken])
+        return True
 
     def _measure(self, data: bytes, exchange: Exchange) -> int:
         """How many of these bytes are body; -1 when the request was refused for them."""

@@ -7,6 +7,7 @@ from gateway.http1 import fields
 MAX_SIZE_LINE = 256
 MAX_TRAILERS = 8 * 1024
 MAX_EXTENSIONS = 16 * 1024
+SMALL = {form % size: size for size in range(1, 4097) for form in (b"%x", b"%X")}
 HEX = frozenset(b"0123456789abcdefABCDEF")
 
 
@@ -52,6 +53,10 @@ class ChunkedBody:
         return at
 
     def _size_line(self, data: bytes, at: int) -> int:
+        if not self._line:
+            at = self._whole_chunks(data, at)
+            if at >= len(data):
+                return at
         line, at = self._take_line(data, at, MAX_SIZE_LINE)
         if line is None:
             return at
@@ -68,6 +73,21 @@ class ChunkedBody:
         self._left = int(digits, 16)
         self._state = self._data if self._left else self._trailer
         return at
+
+    def _whole_chunks(self, data: bytes, at: int) -> int:
+        """Step over small chunks that are wholly here: many of them must not cost much."""
+        while True:
+            stop = data.find(b"\r\n", at, at + 8)
+            size = SMALL.get(data[at:stop]) if stop > 0 else None
+            if size is None:
+                return at
+            end = stop + 2 + size
+            if data[end : end + 2] != b"\r\n":
+                return at
+            self.size += size
+            if self.decoded is not None:
+                self.decoded.append(data[stop + 2 : end])
+            at = end + 2
 
     def _data(self, data: bytes, at: int) -> int:
         took = min(self._left, len(data) - at)

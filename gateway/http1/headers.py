@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from gateway.http1.fields import is_token
+
 
 class Headers(Protocol):
     """**Protocol:** what a middleware may do with a header section. Names in any case.
@@ -76,7 +78,9 @@ class HeaderLines:
 
 
 def field_line(name: str, value: str) -> bytes:
-    """`b"Name: value"`, or ValueError where that would be more than one line."""
+    """`b"Name: value"`. ValueError where that would be more than one line, or no field."""
+    if not is_token(name.encode("latin-1", "replace")):
+        raise ValueError("a header field's name is not a token")
     if "\n" in value or "\r" in value or "\0" in value:
         raise ValueError(f"a value of {name} holds a line break or NUL")
     return f"{name}: {value}".encode("latin-1")
