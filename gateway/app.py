@@ -17,14 +17,18 @@ import uvloop
 from backends.errors import BackendError
 from backends.limits import open_limits
 from gateway import loader
-from gateway.admin import admin_app, start_admin
+from gateway.admin import Readiness, admin_app, start_admin
 from gateway.cli.explain import explain
 from gateway.cli.routes import compiled
 from gateway.config import ConfigErrors, Resolved, read, resolve
+from gateway.config.model import Listen
+from gateway.config.source import read_file
 from gateway.dataplane import DataPlane
 from gateway.errors import GatewayError, LoadError
+from gateway.filewatch import Stamp, changes, stamp
 from gateway.listening import Listening
 from gateway.plugin import HealthCheck
+from gateway.seat import Seat
 from gateway.table import Builder, Table, retire
 from gateway.telemetry import logs
 from gateway.telemetry.access_log import AccessLog
@@ -33,23 +37,25 @@ from gateway.telemetry.metrics import Metrics
 
 log = logging.getLogger("gateway")
 
-Stamp = tuple[int, int]
-
-WATCH_EVERY = 0.5
 GRACE = 1.0
 """Seconds between `/readyz` turning false and the last accept."""
 
 
 def serve(path: Path, watch: bool = False) -> int:
     """Run until SIGTERM or SIGINT; the process's exit code. Prints why it cannot start."""
-    seen = _stamp(path)
+    seen = stamp(path)
     try:
-        resolved = configuration(path)
+        content = read_file(path)
+        resolved = configuration(path, content)
     except ConfigErrors as errors:
         sys.stderr.write(f"{errors}\n")
         return 2
     logs.configure(resolved.config.server.log_level)
     try:
+        if resolved.config.server.workers > 1:
+            from gateway.supervisor import supervise  # noqa: PLC0415 - one worker needs none
+
+            return supervise(path, content, resolved.config.server, seen if watch else None)
         uvloop.run(_run(path, resolved, seen if watch else None))
     except (GatewayError, OSError) as error:
         sys.stderr.write(f"ait-gateway: {error}\n")
@@ -59,9 +65,9 @@ def serve(path: Path, watch: bool = False) -> int:
     return 0
 
 
-def configuration(path: Path) -> Resolved:
-    """The file, checked whole. Raises ConfigErrors."""
-    return resolve(read(path), loader.middleware_class, loader.plugin_class)
+def configuration(path: Path, content: bytes | None = None) -> Resolved:
+    """The file, or what it held when it was read, checked whole. Raises ConfigErrors."""
+    return resolve(read(path, content=content), loader.middleware_class, loader.plugin_class)
 
 
 async def _run(path: Path, resolved: Resolved, watched: Stamp | None) -> None:
@@ -75,39 +81,52 @@ async def _run(path: Path, resolved: Resolved, watched: Stamp | None) -> None:
 
 
 class Gateway:
-    """One worker: the data plane, its listeners, and the admin listener that sees into it."""
+    """One worker: the data plane, its listeners, and the admin listener that sees into it.
 
-    def __init__(self, path: Path, resolved: Resolved) -> None:
+    With a `seat` it is one of several: its supervisor has the admin listener and the sockets.
+    """
+
+    def __init__(self, path: Path, resolved: Resolved, seat: Seat | None = None) -> None:
         config = resolved.config
         self.path = path
         self.resolved = resolved
         self.loop = asyncio.get_running_loop()
-        self.metrics = Metrics(version("ait-gateway"))
+        self.metrics = Metrics(version("ait-gateway"), process=seat is None)
         self.access_log = AccessLog(config.server.access_log, self.metrics)
         self.plane = DataPlane(config, self.loop, self.access_log)
         self.limits = _limits(config.backends)
-        self.builder = Builder(self.loop, self.plane.wheel, self.metrics, self.limits)
+        self.seat = seat or Seat()
+        self.builder = Builder(self.loop, self.plane.wheel, self.metrics, self.limits, self.seat)
         self.listening = Listening(self.plane, self.loop)
         self.lag = LoopLag(self.metrics)
         self.table: Table | None = None
         self._admin: Any = None
+        self._readiness = Readiness(self._checks)
+        self._prepared: tuple[Table, Resolved] | None = None
         self._reloading = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
         self._told = asyncio.Event()
         self._hurry = False
 
-    async def start(self) -> None:
-        """Raises GatewayError or OSError when a part of it cannot be had."""
+    async def start(self, doors: Sequence[tuple[Listen, Sequence[int]]] | None = None) -> None:
+        """Raises GatewayError or OSError when a part of it cannot be had.
+
+        `doors` are the addresses and descriptors that a worker among others is given.
+        """
         server = self.resolved.config.server
         self.table = await self.builder.build(self.resolved, None)
         self.plane.use(self.table)
         self._watch_metrics()
         self.lag.start()
-        if server.admin is not None:
-            self._admin = await start_admin(admin_app(self), server.admin)
-            log.info("admin on %s", self._admin.address)
-        for address in await self.listening.start(server.listen):
-            log.info("listening on %s", address)
+        if doors is not None:
+            self.listening.inherit(doors)
+            await self.listening.accept_for([self.seat.number])
+        else:
+            if server.admin is not None:
+                self._admin = await start_admin(admin_app(self), server.admin)
+                log.info("admin on %s", self._admin.address)
+            for address in await self.listening.start(server.listen):
+                log.info("listening on %s", address)
         self.metrics.reloaded(success=True)
         _settle()
 
@@ -123,13 +142,21 @@ class Gateway:
             self._in_background(self._watch_file, watched)
         await self._told.wait()
 
-    async def stop(self) -> None:
-        """Drain, then stop what was started, in reverse."""
+    async def stop(self, grace: float | None = None, accepting: bool = True) -> None:
+        """Drain, then stop what was started, in reverse.
+
+        grace: seconds until idle connections are closed; without it as many as are needed.
+        accepting: whether new connections are taken meanwhile.
+        """
         config = self.resolved.config
         self.plane.start_draining()
-        if self.plane.connections and not self._hurry:
+        if not accepting:
+            self.listening.stop()
+        if grace is None:
+            grace = GRACE if self.plane.connections and not self._hurry else 0.0
+        if grace:
             log.info("draining")
-            await asyncio.sleep(GRACE)
+            await asyncio.sleep(grace)
         self.listening.stop()
         await self.plane.drain(config.server.drain)
         for task in self._background:
@@ -137,6 +164,7 @@ class Gateway:
         if self._admin is not None:
             await self._admin.runner.cleanup()
         self.lag.stop()
+        await self.abort()
         if self.table is not None:
             self.table.retire_upstreams(())
             await retire(self.table, Table(self.resolved))
@@ -152,36 +180,64 @@ class Gateway:
     def draining(self) -> bool:
         return self.plane.draining
 
-    def checks(self) -> Mapping[str, HealthCheck]:
-        if self.table is None:
-            return {}
-        return {
-            f"{name}.{check}": probe
-            for name, plugin in self.table.plugins.items()
-            for check, probe in plugin.checks().items()
-        }
+    async def checks(self) -> Mapping[str, str | None]:
+        return await self._readiness.checks()
 
-    def routes(self) -> Sequence[Any]:
+    async def routes(self) -> Sequence[Any]:
         return compiled(self.resolved)
 
-    def explain(self, method: str, url: str, headers: Sequence[tuple[str, str]]) -> Any:
+    async def explain(self, method: str, url: str, headers: Sequence[tuple[str, str]]) -> Any:
         router = self.table.router if self.table is not None else None
         return explain(self.resolved, method, url, headers, router)
 
     async def reload(self) -> Sequence[str]:
         """Build a table from the file as it is now and swap it in; or say what is wrong."""
+        errors = await self.prepare(None)
+        for error in errors:
+            log.error("not reloaded: %s", error)
+        if not errors:
+            self.commit()
+        return errors
+
+    async def prepare(self, content: bytes | None) -> Sequence[str]:
+        """Build a table aside, to `commit` or `abort`; or say what is wrong.
+
+        `content` is what the file held when somebody read it; without it, it is read.
+        """
         async with self._reloading:
             if self.table is None:
                 return ["the gateway has not started yet"]
+            await self._discard()
             try:
-                resolved = await asyncio.to_thread(configuration, self.path)
+                resolved = await asyncio.to_thread(configuration, self.path, content)
                 table = await self.builder.build(resolved, self.table)
             except ConfigErrors as errors:
-                return self._not_reloaded([str(error) for error in errors.errors])
+                self.metrics.reloaded(success=False)
+                return [str(error) for error in errors.errors]
             except (GatewayError, OSError) as error:
-                return self._not_reloaded([str(error)])
-            self._swap(table, resolved)
+                self.metrics.reloaded(success=False)
+                return [str(error)]
+            self._prepared = table, resolved
             return []
+
+    def commit(self) -> None:
+        """Serve by what was prepared; nothing where nothing was."""
+        if self._prepared is not None:
+            prepared, self._prepared = self._prepared, None
+            self._swap(*prepared)
+
+    async def abort(self) -> None:
+        """Forget what was prepared, also when that is still under way."""
+        async with self._reloading:
+            await self._discard()
+
+    async def _discard(self) -> None:
+        if self._prepared is None or self.table is None:
+            return
+        (table, _), self._prepared = self._prepared, None
+        table.retire_upstreams(self.table.upstreams.values())
+        await retire(table, self.table)
+        self.metrics.keep_routes([route.id for route in self.table.routes])
 
     def _swap(self, table: Table, resolved: Resolved) -> None:
         old, self.table = self.table, table
@@ -195,12 +251,6 @@ class Gateway:
         self._in_background(self._retire, old, table)
         _settle()
 
-    def _not_reloaded(self, errors: list[str]) -> list[str]:
-        self.metrics.reloaded(success=False)
-        for error in errors:
-            log.error("not reloaded: %s", error)
-        return errors
-
     async def _retire(self, old: Table, new: Table) -> None:
         """Once nothing in flight is on the old table, stop what only it had."""
         old.retire_upstreams(new.upstreams.values())
@@ -208,10 +258,23 @@ class Gateway:
         await retire(old, new)
         self.metrics.keep_routes([route.id for route in new.routes] + [new.unmatched.id])
 
+    def abandon(self) -> None:
+        """Break off whatever is still in flight."""
+        for listener in tuple(self.plane.connections):
+            listener.transport.abort()
+
+    def _checks(self) -> Mapping[str, HealthCheck]:
+        if self.table is None:
+            return {}
+        return {
+            f"{name}.{check}": probe
+            for name, plugin in self.table.plugins.items()
+            for check, probe in plugin.checks().items()
+        }
+
     def _tell(self, hurry: bool) -> None:
         if self._told.is_set():
-            for listener in tuple(self.plane.connections):
-                listener.transport.abort()
+            self.abandon()
         self._hurry = hurry
         self._told.set()
 
@@ -221,12 +284,8 @@ class Gateway:
         task.add_done_callback(self._background.discard)
 
     async def _watch_file(self, seen: Stamp) -> None:
-        while True:
-            await asyncio.sleep(WATCH_EVERY)
-            now = _stamp(self.path)
-            if now is not None and now != seen:
-                seen = now
-                await self.reload()
+        async for _ in changes(self.path, seen):
+            await self.reload()
 
     def _reachable(self) -> Mapping[tuple[str, ...], float]:
         upstreams = self.table.upstreams.items() if self.table is not None else ()
@@ -247,6 +306,7 @@ class Gateway:
             "1 when the last attempt to connect to the target went well.",
             ["upstream", "target"],
             self._reachable,
+            across="min",
         )
 
 
@@ -266,14 +326,6 @@ def _warn_of_fixed(old: Resolved, new: Resolved) -> None:
             log.warning("server.%s has changed and takes effect at the next start", name)
     if old.config.backends != new.config.backends:
         log.warning("backends have changed and take effect at the next start")
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ino
 
 
 def _settle() -> None:

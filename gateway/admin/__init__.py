@@ -2,6 +2,7 @@
 
 from gateway.admin.endpoints import admin_app
 from gateway.admin.listener import AdminListener, start_admin
+from gateway.admin.readiness import Readiness
 from gateway.admin.view import AdminView
 
-__all__ = ["AdminListener", "AdminView", "admin_app", "start_admin"]
+__all__ = ["AdminListener", "AdminView", "Readiness", "admin_app", "start_admin"]

@@ -11,7 +11,6 @@ import msgspec
 from aiohttp import web
 
 from gateway.admin.guard import Refusal, problems
-from gateway.admin.readiness import Readiness
 from gateway.admin.view import AdminView
 from gateway.errors import Problem
 from gateway.telemetry.redaction import redacted
@@ -45,7 +44,6 @@ class Endpoints:
 
     def __init__(self, view: AdminView) -> None:
         self._view = view
-        self._readiness = Readiness(view)
         self._reloading = asyncio.Lock()
 
     async def index(self, request: web.Request) -> web.Response:
@@ -66,7 +64,7 @@ class Endpoints:
         return _json({"live": live}, 200 if live else 503)
 
     async def readyz(self, request: web.Request) -> web.Response:
-        checks = await self._readiness.checks()
+        checks = await self._view.checks()
         draining = self._view.draining()
         failing = [name for name, reason in checks.items() if reason is not None]
         ready = not draining and not failing
@@ -74,7 +72,7 @@ class Endpoints:
         return _json(answer, 200 if ready else 503)
 
     async def routes(self, request: web.Request) -> web.Response:
-        return await asyncio.to_thread(_json, self._view.routes())
+        return await asyncio.to_thread(_json, await self._view.routes())
 
     async def explain(self, request: web.Request) -> web.Response:
         query = request.query
@@ -82,7 +80,7 @@ class Endpoints:
             raise Refusal(Problem(400, "The parameter url is missing."))
         headers = [_field(text) for text in query.getall("header", [])]
         try:
-            found = self._view.explain(query.get("method", "GET"), query["url"], headers)
+            found = await self._view.explain(query.get("method", "GET"), query["url"], headers)
         except ValueError:
             raise Refusal(Problem(400, "Method, url and header make no request.")) from None
         return _json(found)

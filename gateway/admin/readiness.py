@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
 
-from gateway.admin.view import AdminView
 from gateway.errors import GatewayError
 from gateway.plugin import HealthCheck
 from gateway.telemetry.redaction import redact
@@ -24,14 +24,14 @@ class Readiness:
     A check that will not be cancelled is not started a second time; it counts as failed.
     """
 
-    def __init__(self, view: AdminView) -> None:
-        self._view = view
+    def __init__(self, named: Callable[[], Mapping[str, HealthCheck]]) -> None:
+        self._named = named
         self._running: dict[tuple[str, HealthCheck], asyncio.Task[str | None]] = {}
         self._failing: set[str] = set()
 
     async def checks(self) -> dict[str, str | None]:
         """Why each check fails, None where it does not. Never raises, takes a second at most."""
-        tasks = {name: self._task(name, check) for name, check in self._view.checks().items()}
+        tasks = {name: self._task(name, check) for name, check in self._named().items()}
         if tasks:
             await asyncio.wait(tasks.values(), timeout=BOUND)
         reasons = {name: _reason(task) for name, task in tasks.items()}

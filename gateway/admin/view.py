@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from gateway.plugin import HealthCheck
-from gateway.telemetry.metrics import Metrics
+
+class Page(Protocol):
+    """**Protocol:** the numbers, for Prometheus to read."""
+
+    async def stream(self, accept: str) -> tuple[AsyncIterator[bytes], str]:
+        """The page a piece at a time, and its content type, as the `Accept` header asks."""
 
 
 class AdminView(Protocol):
-    """**Protocol:** asked on the event loop's thread. Secrets never belong in an answer."""
+    """**Protocol:** asked on the event loop's thread. Secrets never belong in an answer.
+
+    What waits raises Refusal (admin/guard.py) when nobody can answer.
+    """
 
     @property
-    def metrics(self) -> Metrics: ...
+    def metrics(self) -> Page: ...
 
     def live(self) -> bool:
         """Whether the process does its work. True while it drains."""
@@ -21,13 +28,16 @@ class AdminView(Protocol):
     def draining(self) -> bool:
         """Whether it takes leave, so that nobody should send new requests."""
 
-    def checks(self) -> Mapping[str, HealthCheck]:
-        """By a name that tells the plugin, such as `auth.sql`. Run side by side, bounded."""
+    async def checks(self) -> Mapping[str, str | None]:
+        """Why each check fails, None where it does not; by a name such as `auth.sql`.
 
-    def routes(self) -> Sequence[Any]:
+        Never raises, takes a second or two at most.
+        """
+
+    async def routes(self) -> Any:
         """The compiled table in order of precedence; anything that msgspec can write."""
 
-    def explain(self, method: str, url: str, headers: Sequence[tuple[str, str]]) -> Any:
+    async def explain(self, method: str, url: str, headers: Sequence[tuple[str, str]]) -> Any:
         """Which route such a request takes and why. ValueError when it is no request."""
 
     async def reload(self) -> Sequence[str]:

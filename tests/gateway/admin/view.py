@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.admin import AdminView
+from gateway.admin import AdminView, Readiness
 from gateway.plugin import HealthCheck
 from gateway.telemetry.metrics import Metrics
 
@@ -17,6 +17,7 @@ class View:
         self.is_live = True
         self.is_draining = False
         self.named_checks: dict[str, HealthCheck] = {}
+        self._readiness = Readiness(lambda: self.named_checks)
         self.table: list[Any] = []
         self.errors: list[str] = []
         self.failure: Exception | None = None
@@ -30,13 +31,13 @@ class View:
     def draining(self) -> bool:
         return self.is_draining
 
-    def checks(self) -> Mapping[str, HealthCheck]:
-        return self.named_checks
+    async def checks(self) -> Mapping[str, str | None]:
+        return await self._readiness.checks()
 
-    def routes(self) -> Sequence[Any]:
+    async def routes(self) -> Sequence[Any]:
         return self.table
 
-    def explain(self, method: str, url: str, headers: Sequence[tuple[str, str]]) -> Any:
+    async def explain(self, method: str, url: str, headers: Sequence[tuple[str, str]]) -> Any:
         if " " in url:
             raise ValueError("a space in the secret url")
         return {"method": method, "url": url, "headers": headers}
