@@ -116,6 +116,7 @@ class Gateway:
         server = self.resolved.config.server
         self.table = await self.builder.build(self.resolved, None)
         self.plane.use(self.table)
+        self.table.start_upstreams()
         self._watch_metrics()
         self.lag.start()
         if doors is not None:
@@ -244,6 +245,7 @@ class Gateway:
         _warn_of_fixed(self.resolved, resolved)
         self.resolved = resolved
         self.plane.use(table)
+        table.start_upstreams()
         logs.configure(resolved.config.server.log_level)
         self.metrics.reloaded(success=True)
         log.info("reloaded %s", self.path)
@@ -287,12 +289,12 @@ class Gateway:
         async for _ in changes(self.path, seen):
             await self.reload()
 
-    def _reachable(self) -> Mapping[tuple[str, ...], float]:
+    def _healthy(self) -> Mapping[tuple[str, ...], float]:
         upstreams = self.table.upstreams.items() if self.table is not None else ()
         return {
-            (name, target.url): float(target.reachable)
+            (name, url): float(healthy)
             for name, upstream in upstreams
-            for target in upstream.targets
+            for url, healthy in upstream.healthy().items()
         }
 
     def _watch_metrics(self) -> None:
@@ -303,9 +305,9 @@ class Gateway:
         metrics.watch("gateway_requests_in_flight", "Requests not yet answered.", plane.in_flight)
         metrics.watch_each(
             "gateway_upstream_healthy",
-            "1 when the last attempt to connect to the target went well.",
+            "1 unless checks, failures or the last connection attempt speak against it.",
             ["upstream", "target"],
-            self._reachable,
+            self._healthy,
             across="min",
         )
 

@@ -52,6 +52,12 @@ class PoolExhausted(UpstreamError):
     status = 503
 
 
+class NoTarget(UpstreamError):
+    """No target of the upstream is fit to be asked."""
+
+    status = 503
+
+
 class Response:
     """An answer made by the gateway itself, not by an upstream or a plugin.
 

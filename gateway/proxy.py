@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
 from gateway.errors import (
     ConnectFailed,
     ConnectionLost,
+    NoTarget,
     PoolExhausted,
     Problem,
     UpstreamError,
@@ -16,18 +18,18 @@ from gateway.errors import (
 )
 from gateway.exchange import Exchange
 from gateway.http1.response import UNTIL_CLOSE, ResponseHead
+from gateway.upstream.retry import FREE
 from gateway.wheel import NEVER
 
 if TYPE_CHECKING:
     from gateway.listener import Listener
     from gateway.rewrite import Rewrite
     from gateway.upstream.connection import UpstreamConnection
-    from gateway.upstream.pool import Target, Upstream
+    from gateway.upstream.pool import Upstream
+    from gateway.upstream.target import Target
 
 log = logging.getLogger("gateway.proxy")
 
-# RFC 9110, 9.2.2: asking twice has the effect of asking once.
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 JOINED = 4096
 DETAILS = {
     502: "The upstream gave no valid answer.",
@@ -41,13 +43,14 @@ class Proxy:
 
     def __init__(self, upstream: Upstream, rewrite: Rewrite | None, connect_timeout: float) -> None:
         self.upstream = upstream
-        self.retries = upstream.config.retries
+        self.retry = upstream.retry
         self.rewrite = rewrite
         self.connect_timeout = connect_timeout
+        name = upstream.config.deadline_header
+        self.deadline_header = name.encode("ascii") if name is not None else None
 
     def begin(self, listener: Listener, exchange: Exchange) -> None:
-        call = Call(listener, exchange, self)
-        listener.peer = call
+        listener.peer = call = Call(listener, exchange, self)
         call.start()
 
 
@@ -55,7 +58,8 @@ class Call:
     """One request on its way to a target, and the listener's peer while it lasts.
 
     wanted: nobody has given up on it yet. reuse: a kept connection will do. sent_all: the
-    request went out whole, so the connection can serve the next one.
+    request went out whole, so the connection can serve the next one. failures: how many tries
+    came to nothing, at the targets `tried`. pause_before: the next one, while it waits.
     """
 
     __slots__ = (
@@ -63,8 +67,10 @@ class Call:
         "connection",
         "deadline",
         "exchange",
+        "failures",
         "head",
         "listener",
+        "pause_before",
         "proxy",
         "replay",
         "replay_size",
@@ -85,7 +91,9 @@ class Call:
         self.sent_all = exchange.content_length == 0
         self.wanted = True
         self.reuse = True
-        self.tried = 0
+        self.failures = 0
+        self.tried: tuple[Target, ...] = ()
+        self.pause_before: asyncio.TimerHandle | None = None
         self.deadline = NEVER
         self.armed = NEVER
         self.connection: UpstreamConnection | None = None
@@ -97,12 +105,17 @@ class Call:
         return self.proxy.connect_timeout
 
     def start(self) -> None:
-        exchange = self.exchange
-        upstream = self.proxy.upstream
-        self.target = target = upstream.choose()
+        exchange, proxy = self.exchange, self.proxy
+        upstream = proxy.upstream
+        target = upstream.only or upstream.choose(exchange, self.tried)
+        if target is None:
+            self._give_up(NoTarget(f"no target of upstream {upstream.name} is healthy"), "connect")
+            return
+        self.target = target
+        target.requests += 1
         exchange.target = target.url
-        self.head = request_head(exchange, target, self.proxy.rewrite, self.listener)
-        upstream.acquire(self)
+        self.head = request_head(exchange, target, proxy, self.listener)
+        target.acquire(self)
 
     # From the pool
 
@@ -116,46 +129,95 @@ class Call:
             connection.transport.writelines(self.replay)
         if not self.sent_all:
             self.listener.pump()
+        elif self.proxy.retry.per_try is not None:
+            self._limit_try()
 
     def wait_until(self, deadline: float) -> None:
         self.deadline = deadline
         self.proxy.upstream.wheel.arm(self)
 
     def expire(self, now: float) -> None:
-        self.failed(PoolExhausted(f"no connection to {self.target.url} came free in time"))
+        """No connection came free, or this try has taken long enough for another to begin."""
+        connection = self.connection
+        if connection is None:
+            self.failed(PoolExhausted(f"no connection to {self.target.url} came free in time"))
+        elif self._may_retry("timeout"):
+            self.proxy.upstream.blame(self.target, "timeout")
+            connection.cancel()
+            self._again("timeout")
+
+    def _limit_try(self) -> None:
+        per_try = self.proxy.retry.per_try
+        if per_try is not None:
+            self.wait_until(self.listener.loop.time() + per_try)
 
     def lost(self, error: ConnectionLost, used: bool) -> None:
         """The connection ended before a byte of the answer. A kept one may just be stale."""
-        retries = self.proxy.retries
-        safe = self.exchange.method in IDEMPOTENT and self.replay_size <= retries.max_body
-        if used and safe and "reset" in retries.on and self.tried < retries.attempts:
-            self.tried += 1
-            self.reuse = False
-            self.connection = None
-            self.proxy.upstream.acquire(self)
-        else:
-            self.failed(error)
+        self.failed(error, "stale" if used else "reset")
 
-    def failed(self, error: UpstreamError) -> None:
+    def failed(self, error: UpstreamError, cause: str = "") -> None:
+        """This try came to nothing; perhaps another one will not."""
         if not self.wanted:
             return
-        unsent = self.connection is None and isinstance(error, ConnectFailed | UpstreamTimeout)
+        cause = cause or self._cause(error)
+        self.proxy.upstream.blame(self.target, cause)
+        if self._may_retry(cause):
+            log.info("%s, trying again", error, extra={"request_id": self.exchange.request_id})
+            self._again(cause)
+        else:
+            self._give_up(error, FAILURES[type(error)])
+
+    def _cause(self, error: UpstreamError) -> str:
+        never_sent = self.connection is None and isinstance(error, UpstreamTimeout)
+        return "connect" if never_sent else FAILURES[type(error)]
+
+    def _may_retry(self, cause: str) -> bool:
+        """Whether it is safe, allowed and paid for. A retry that may be made is counted."""
+        retry = self.proxy.retry
+        return (
+            self.failures < retry.attempts
+            and cause in retry.on
+            and not self.listener.begun
+            and (cause == "connect" or retry.replays(self.exchange, self.replay_size))
+            and self.proxy.upstream.may_retry(cause)
+        )
+
+    def _again(self, cause: str) -> None:
+        proxy, listener = self.proxy, self.listener
         self.connection = None
-        proxy = self.proxy
-        others = len(proxy.upstream.targets) > 1 and self.tried < proxy.retries.attempts
-        if unsent and others and "connect" in proxy.retries.on:
-            self.tried += 1
+        self.failures += 1
+        self.tried = (*self.tried, self.target)
+        self.reuse = cause not in KEPT_MAY_BE_STALE
+        self._stop_waiting()
+        if listener.held:
+            listener.go_on()
+        if cause in FREE and proxy.upstream.has_other(self.tried):
             self.start()
             return
+        delay = proxy.retry.delay(self.failures)
+        self.pause_before = listener.loop.call_later(delay, self.start)
+
+    def _give_up(self, error: UpstreamError, failure: str) -> None:
+        self.connection = None
         self._end()
-        self.exchange.failure = FAILURES[type(error)]
+        self.exchange.failure = failure
         log.warning("%s", error, extra={"request_id": self.exchange.request_id})
         retry = [("Retry-After", "1")] if error.status == 503 else []
-        self.listener.fail(Problem(error.status, DETAILS[error.status], retry))
+        detail = "The upstream has no healthy target." if isinstance(error, NoTarget) else ""
+        self.listener.fail(Problem(error.status, detail or DETAILS[error.status], retry))
 
     def _end(self) -> None:
         self.wanted = False
-        self.proxy.upstream.wheel.disarm(self)
+        self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        if self.deadline != NEVER:
+            self.deadline = NEVER
+            self.proxy.upstream.wheel.disarm(self)
+            self.target.forget(self)
+        if self.pause_before is not None:
+            self.pause_before.cancel()
+            self.pause_before = None
 
     # From the listener, as its peer
 
@@ -164,10 +226,10 @@ class Call:
         connection = self.connection
         if connection is None:
             return
-        most = self.proxy.retries.max_body
-        if self.replay_size <= most and self.exchange.method in IDEMPOTENT:
+        retry = self.proxy.retry
+        if retry.replays(self.exchange, self.replay_size):
             self.replay_size += len(data)
-            if self.replay_size > most:
+            if self.replay_size > retry.max_body:
                 self.replay = None
             elif self.replay is None:
                 self.replay = [data]
@@ -177,6 +239,7 @@ class Call:
 
     def end_body(self) -> None:
         self.sent_all = True
+        self._limit_try()
 
     def ready(self) -> bool:
         return self.connection is not None
@@ -185,6 +248,8 @@ class Call:
         """The client is gone, or the time is up."""
         self._end()
         if self.connection is not None:
+            if self.exchange.failure == "timeout":
+                self.proxy.upstream.blame(self.target, "timeout")
             self.connection.cancel()
             self.connection = None
 
@@ -205,7 +270,12 @@ class Call:
     def answer(self, head: ResponseHead, body: bytes, complete: bool) -> None:
         """Send the head, and the body as far as it has come."""
         listener, exchange = self.listener, self.exchange
-        status = exchange.status = head.status
+        status = head.status
+        if status >= 500 and self._disowned(status):
+            return
+        if self.deadline != NEVER:
+            self._stop_waiting()
+        exchange.status = status
         if exchange.route.chain.response:
             exchange.answer = head
             if not listener.unwind(exchange.route.chain.response):
@@ -234,6 +304,17 @@ class Call:
             listener.relay(b"\r\n".join(lines))
             listener.stream()
 
+    def _disowned(self, status: int) -> bool:
+        """Whether another try is made instead of passing this answer on."""
+        upstream = self.proxy.upstream
+        upstream.blame(self.target, "5xx")
+        if status not in self.proxy.retry.statuses or not self._may_retry(str(status)):
+            return False
+        if self.connection is not None:
+            self.connection.cancel()
+        self._again(str(status))
+        return True
+
     def interim(self, head: ResponseHead) -> None:
         if self.exchange.minor:
             self.listener.relay_interim(b"\r\n".join([head.start, *head.lines, b"", b""]))
@@ -253,6 +334,8 @@ class Call:
         listener.open_tunnel(self.connection.transport)
 
 
+# A try that was cut off says that kept connections may be as stale as this one.
+KEPT_MAY_BE_STALE = frozenset({"connect", "stale", "reset", "protocol", "timeout"})
 FAILURES: dict[type[UpstreamError], str] = {
     ConnectFailed: "connect",
     UpstreamTimeout: "timeout",
@@ -262,11 +345,10 @@ FAILURES: dict[type[UpstreamError], str] = {
 }
 
 
-def request_head(
-    exchange: Exchange, target: Target, rewrite: Rewrite | None, listener: Listener
-) -> bytes:
+def request_head(exchange: Exchange, target: Target, proxy: Proxy, listener: Listener) -> bytes:
     """The head for the target: as it came but for the path, and who forwarded it."""
     start = exchange.start
+    rewrite = proxy.rewrite
     if rewrite is not None or target.base or not exchange.minor or not exchange.origin_form:
         path = exchange.path if rewrite is None else rewrite(exchange.path, exchange.captures)
         query = exchange.request_target.partition(b"?")
@@ -285,5 +367,15 @@ def request_head(
     elif exchange.upgrade is not None:
         lines.append(b"Connection: Upgrade")
         lines.append(b"Upgrade: " + exchange.upgrade)
+    if proxy.deadline_header is not None:
+        _tell_deadline(lines, proxy.deadline_header, listener)
     lines.append(listener.forwarding(exchange))
     return b"\r\n".join(lines)
+
+
+def _tell_deadline(lines: list[bytes], name: bytes, listener: Listener) -> None:
+    """Whole milliseconds until the listener gives up; what the client says of it is dropped."""
+    prefix = name.lower()
+    lines[1:] = [line for line in lines[1:] if line.partition(b":")[0].lower() != prefix]
+    left = max(0.0, listener.deadline - listener.loop.time())
+    lines.append(b"%b: %d" % (name, left * 1000))

@@ -53,11 +53,17 @@ class Table:
     def config(self) -> Config:
         return self.resolved.config
 
+    def start_upstreams(self) -> None:
+        """From now on requests come by this table."""
+        for upstream in self.upstreams.values():
+            upstream.start()
+
     def retire_upstreams(self, kept: Collection[Upstream]) -> None:
-        """Close the connections to upstreams that are not kept, as they fall idle."""
+        """Close the connections to targets that are not kept, as they fall idle."""
+        targets = {target for upstream in kept for target in upstream.targets}
         for upstream in self.upstreams.values():
             if upstream not in kept:
-                upstream.retire()
+                upstream.retire(targets)
 
     def offers(self) -> Mapping[str, Any]:
         """What the plugins offer in process, by the plugin's name."""
@@ -140,7 +146,9 @@ class Builder:
                 table.upstreams[name] = old
                 continue
             try:
-                table.upstreams[name] = Upstream(name, config, self.loop, self.wheel)
+                table.upstreams[name] = Upstream(
+                    name, config, self.loop, self.wheel, self.metrics, previous=old
+                )
             except OSError as error:
                 raise LoadError(f"upstream {name}: its TLS files: {_said(error)}") from error
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from ipaddress import ip_address, ip_network
 
 from gateway.config.addresses import check_target, parse_address
 from gateway.config.check_routes import check_routes
-from gateway.config.model import Config, Listen, ListenTls, Server, Upstream, UpstreamTls
+from gateway.config.model import Config, HashBy, Listen, ListenTls, Server, Upstream, UpstreamTls
 from gateway.config.nodes import Mapping, Scalar
 from gateway.config.problems import Problems, quoted, suggestion
 from gateway.config.source import Source
 
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 BACKENDS = ("sql", "keyvalue", "blobs", "search", "jobs", "events", "limits")
 
 
@@ -41,10 +43,34 @@ def _upstream(upstream: Upstream, source: Source, problems: Problems) -> None:
         problems.check_texts(target, "url", check_target)
     if upstream.targets and not any(target.weight for target in upstream.targets):
         problems.add(*problems.place(upstream, "targets"), "every target has weight 0")
+    problems.check_texts(upstream, "deadline_header", _field_name)
+    if isinstance(upstream.balance, HashBy):
+        problems.check_texts(upstream.balance, "consistent_hash", check_hash_key)
+    if upstream.health.active:
+        problems.check_texts(upstream.health.active, "path", _check_path)
     if upstream.tls:
         _files(upstream.tls, ("ca", "cert", "key"), source, problems)
         if (upstream.tls.cert is None) != (upstream.tls.key is None):
             problems.add(*problems.place(upstream.tls), "cert and key go together")
+
+
+def check_hash_key(text: str) -> None:
+    """`header:NAME`, `cookie:NAME`, `ip`, `path`. Raises ValueError otherwise."""
+    kind, colon, name = text.partition(":")
+    if text not in ("ip", "path") and (kind not in ("header", "cookie") or not colon):
+        raise ValueError("expected header:NAME, cookie:NAME, ip or path")
+    if colon:
+        _field_name(name)
+
+
+def _field_name(text: str) -> None:
+    if not TOKEN.fullmatch(text):
+        raise ValueError("this is not a name of a header or cookie")
+
+
+def _check_path(text: str) -> None:
+    if not re.fullmatch(r"/[\x21\x24-\x7e]*", text):
+        raise ValueError("expected a path such as /healthz")
 
 
 def _files(

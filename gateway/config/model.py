@@ -98,19 +98,70 @@ class UpstreamTls(Section, frozen=True):
 
 
 class Retries(Section, frozen=True):
+    """Further tries, where that is safe: idempotent requests, and those that were never sent.
+
+    per_try: seconds for one of them, when another may follow. backoff: seconds before the
+    first one at most, doubled each time. budget: their share of an upstream's requests.
+    """
+
     attempts: Annotated[int, msgspec.Meta(ge=0, le=10)] = 1
-    on: list[Literal["connect", "reset"]] = msgspec.field(
+    on: list[Literal["connect", "reset", "timeout", 502, 503, 504]] = msgspec.field(
         default_factory=lambda: ["connect", "reset"]
     )
+    per_try: Patience | None = None
+    backoff: Duration = 0.025
+    budget: Ratio = 0.2
     max_body: Size = 64 * 1024
 
 
+class HashBy(Section, frozen=True):
+    """`header:NAME`, `cookie:NAME`, `ip` or `path`."""
+
+    consistent_hash: str
+
+
+class ActiveCheck(Section, frozen=True):
+    """Asks each target for `path`, or only connects. Seconds; verdicts in a row that count."""
+
+    path: str | None = None
+    interval: Patience = 5.0
+    timeout: Patience = 1.0
+    healthy: Annotated[int, msgspec.Meta(ge=1)] = 2
+    unhealthy: Annotated[int, msgspec.Meta(ge=1)] = 3
+
+
+class PassiveCheck(Section, frozen=True):
+    """So many failures within `window` leave a target out for `eject_for`, longer each time."""
+
+    failures: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 5
+    window: Patience = 10.0
+    eject_for: Patience = 10.0
+    on: list[Literal["connect", "reset", "timeout", "protocol", "5xx"]] = msgspec.field(
+        default_factory=lambda: ["connect", "reset", "timeout", "protocol"]
+    )
+
+
+class Health(Section, frozen=True):
+    """panic: with a smaller share of healthy targets all are asked. slow_start: seconds until
+    a target that came back has its whole weight again."""
+
+    active: ActiveCheck | None = None
+    passive: PassiveCheck | None = PassiveCheck()
+    panic: Ratio = 0.5
+    slow_start: Duration = 10.0
+
+
 class Upstream(Section, frozen=True):
+    """deadline_header: tells targets the milliseconds that are left for the answer."""
+
     targets: Annotated[list[Target], msgspec.Meta(min_length=1)]
+    balance: Literal["round_robin", "least_requests", "random_two"] | HashBy = "round_robin"
+    health: Health = Health()
     max_connections: Annotated[int, msgspec.Meta(ge=1)] = 256
     max_age: Duration = 300.0
     keep_idle: Duration = 30.0
     retries: Retries = Retries()
+    deadline_header: str | None = None
     tls: UpstreamTls | None = None
 
 
@@ -172,14 +223,18 @@ class Config(Section, frozen=True):
 
 
 __all__ = [
+    "ActiveCheck",
     "Config",
     "DefaultTimeout",
     "Defaults",
+    "HashBy",
+    "Health",
     "Limits",
     "Listen",
     "ListenTls",
     "MatchRule",
     "Named",
+    "PassiveCheck",
     "Ratio",
     "Redirect",
     "Respond",

@@ -13,7 +13,7 @@ from gateway.wheel import NEVER
 
 if TYPE_CHECKING:
     from gateway.proxy import Call
-    from gateway.upstream.pool import Target, Upstream
+    from gateway.upstream.target import Target
 
 MAX_HEAD = 64 * 1024
 MAX_INTERIM = 16
@@ -37,20 +37,19 @@ class UpstreamConnection(asyncio.Protocol):
         "interim",
         "keep",
         "left",
+        "made",
         "paused",
         "retire_at",
         "started",
         "target",
         "transport",
         "tunnel",
-        "upstream",
         "used",
     )
 
     transport: asyncio.Transport
 
-    def __init__(self, upstream: Upstream, target: Target) -> None:
-        self.upstream = upstream
+    def __init__(self, target: Target) -> None:
         self.target = target
         self.call: Call | None = None
         self.buffer = b""
@@ -61,12 +60,13 @@ class UpstreamConnection(asyncio.Protocol):
         self.ended = False
         self.keep = True
         self.used = False
+        self.made = False
         self.paused = False
         self.interim = 0
         self.started = 0.0
         self.deadline = NEVER
         self.armed = NEVER
-        self.retire_at = upstream.loop.time() + target.max_age
+        self.retire_at = target.loop.time() + target.max_age
 
     # From the proxy
 
@@ -102,14 +102,19 @@ class UpstreamConnection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def close(self) -> None:
+        """End it. What a tunnel's client has sent still goes out; else nothing is under way."""
         self.call = None
         self.keep = False
-        self.transport.close()
+        if self.tunnel:
+            self.transport.close()
+        else:
+            self.transport.abort()  # a TLS goodbye would outlive the loop
 
     # From the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        self.made = True
 
     def data_received(self, data: bytes) -> None:
         call = self.call
@@ -141,7 +146,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         call, self.call = self.call, None
         self.keep = False
-        self.upstream.lost(self)
+        self.target.lost(self)
         if call is not None:
             if self.tunnel:
                 call.listener.close_tunnel()
@@ -296,7 +301,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.left = None
         if self.keep and call.sent_all:
             self.resume_reading()
-            self.upstream.release(self)
+            self.target.release(self)
         else:
             self.transport.close()
         if head is not None:

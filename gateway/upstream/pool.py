@@ -1,204 +1,240 @@
-"""An upstream: its targets, and for each a pool of connections taken without waiting."""
+"""An upstream: its targets, which of them are fit to be asked, and the balance between them."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections import deque
+import logging
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+import msgspec
+
+from gateway.config.model import HashBy
 from gateway.config.model import Upstream as UpstreamConfig
-from gateway.config.model import UpstreamTls
-from gateway.errors import ConnectFailed, PoolExhausted, UpstreamTimeout
-from gateway.upstream.connection import UpstreamConnection
+from gateway.upstream.balance import Asked, Balance, LeastRequests, RandomTwo, RoundRobin
+from gateway.upstream.consistent_hash import ConsistentHash
+from gateway.upstream.retry import Budget, RetryPolicy
+from gateway.upstream.target import Target, settings_of, tls_context
 from gateway.wheel import Wheel
 
 if TYPE_CHECKING:
-    from gateway.proxy import Call
+    from gateway.telemetry.metrics import Metrics
 
-MAX_WAITING = 1024
+log = logging.getLogger("gateway.upstream")
 
-
-def tls_context(tls: UpstreamTls | None) -> ssl.SSLContext:
-    """Certificates and host names are verified, whatever the options. Raises OSError."""
-    context = ssl.create_default_context(cafile=tls.ca if tls else None)
-    context.set_alpn_protocols(["http/1.1"])
-    if tls and tls.cert:
-        context.load_cert_chain(tls.cert, tls.key)
-    return context
+BALANCES: dict[str, type[RoundRobin | LeastRequests | RandomTwo]] = {
+    "round_robin": RoundRobin,
+    "least_requests": LeastRequests,
+    "random_two": RandomTwo,
+}
 
 
-class Target:
-    """One server of an upstream. At most `limit` connections are open to it at a time.
+class Candidate(msgspec.Struct, frozen=True):
+    """What `explain` says of a target. share: what it has of its weight now."""
 
-    reachable: whether the last attempt to connect to it went well.
-    """
+    url: str
+    weight: int
+    share: float
+    healthy: bool
+    why: str
+    in_flight: int
+    idle: int
+    requests: int
 
-    def __init__(
-        self, url: str, weight: int, config: UpstreamConfig, context: ssl.SSLContext | None
-    ) -> None:
-        parts = urlsplit(url)
-        self.url = url
-        self.weight = weight
-        self.effective = 0
-        self.path = parts.path if parts.scheme == "unix" else None
-        self.base = b"" if self.path else parts.path.rstrip("/").encode("ascii")
-        self.host = parts.hostname or ""
-        self.port = parts.port or (443 if parts.scheme == "https" else 80)
-        self.authority = (parts.netloc or "localhost").encode("ascii")
-        self.tls = context if parts.scheme == "https" else None
-        self.server_name = (config.tls and config.tls.server_name) or self.host
-        self.limit = config.max_connections
-        self.max_age = config.max_age
-        self.keep_idle = config.keep_idle
-        self.open = 0
-        self.reachable = True
-        self.idle: deque[UpstreamConnection] = deque()
-        self.waiting: deque[Call] = deque()
-        self.retired = False
 
-    def take(self, now: float) -> UpstreamConnection | None:
-        """An idle connection that is young enough, the one used last first."""
-        idle = self.idle
-        while idle:
-            connection = idle.pop()
-            if now < connection.retire_at and connection.keep:
-                return connection
-            connection.close()
-        return None
+class Choice(msgspec.Struct, frozen=True):
+    """What `explain` says of an upstream. next: the URL of the target that would be asked now;
+    None when chance decides, or when none is fit. panic: unfit ones are asked as well."""
 
-    def __repr__(self) -> str:
-        return f"<Target {self.url} open={self.open} idle={len(self.idle)}>"
+    balance: str
+    panic: bool
+    next: str | None
+    candidates: Sequence[Candidate]
 
 
 class Upstream:
-    """A group of targets, and the balance between them."""
+    """A group of targets. Construct without side effects -> start() -> retire().
+
+    only: the target to ask when there is nothing to choose, else None. fit: those to choose
+    from: the healthy ones with a weight, or all with a weight when too few are healthy.
+    previous: the upstream of that name in the table before; what has not changed is kept.
+    """
 
     def __init__(
-        self, name: str, config: UpstreamConfig, loop: asyncio.AbstractEventLoop, wheel: Wheel
+        self,
+        name: str,
+        config: UpstreamConfig,
+        loop: asyncio.AbstractEventLoop,
+        wheel: Wheel,
+        metrics: Metrics,
+        *,
+        previous: Upstream | None = None,
     ) -> None:
         self.name = name
         self.config = config
         self.loop = loop
         self.wheel = wheel
-        secure = any(target.url.startswith("https:") for target in config.targets)
-        context = tls_context(config.tls) if secure else None
-        self.targets = [Target(t.url, t.weight, config, context) for t in config.targets]
-        self._only = self.targets[0] if len(self.targets) == 1 else None
-        self._connecting: set[asyncio.Task[None]] = set()
+        kept = {target.settings: target for target in previous.targets} if previous else {}
+        settings = [settings_of(each.url, config) for each in config.targets]
+        fresh = any(
+            each.url.startswith("https:") and known not in kept
+            for each, known in zip(config.targets, settings, strict=True)
+        )
+        context = tls_context(config.tls) if fresh else None
+        self.targets: list[Target] = [
+            kept.pop(known) if known in kept else Target(each, config, context, loop, wheel)
+            for each, known in zip(config.targets, settings, strict=True)
+        ]
+        same = previous is not None and previous.config.retries == config.retries
+        self.retry: RetryPolicy = (
+            previous.retry
+            if previous is not None and same
+            else RetryPolicy(config.retries, Budget(config.retries.budget, loop.time()))
+        )
+        self.passive = config.health.passive if len(self.targets) > 1 else None
+        self.fit: list[Target] = []
+        self.only: Target | None = None
+        self.panic = False
+        self._balance = self._new_balance()
+        self._retries = metrics.counter(
+            "gateway_upstream_retries_total", "Requests sent again.", ["upstream", "reason"]
+        )
+        self._unpaid = metrics.counter(
+            "gateway_upstream_retry_budget_exhausted_total",
+            "Failures not tried again because too many were.",
+            ["upstream"],
+        )
+        self._ejections = metrics.counter(
+            "gateway_upstream_ejections_total",
+            "Times a target was left out because requests to it failed.",
+            ["upstream", "target"],
+        )
+        self._started = False
+        self._weigh()
 
-    def choose(self) -> Target:
-        """Smooth weighted round robin: each target in turn, as often as its weight says."""
-        if self._only is not None:
-            return self._only
-        total = 0
-        best = self.targets[0]
-        for target in self.targets:
-            target.effective += target.weight
-            total += target.weight
-            if target.effective > best.effective:
-                best = target
-        best.effective -= total
-        return best
-
-    def acquire(self, call: Call) -> None:
-        """Give `call` a connection to its target: now, when one stands, or when one is free."""
-        target = call.target
-        connection = target.take(self.loop.time()) if call.reuse else None
-        if connection is not None:
-            call.connected(connection)
-        elif target.open < target.limit:
-            self._open(call)
-        elif target.idle:
-            target.idle.popleft().close()
-            self._open(call)
-        elif len(target.waiting) < MAX_WAITING:
-            call.wait_until(self.loop.time() + call.connect_timeout)
-            target.waiting.append(call)
-        else:
-            call.failed(PoolExhausted("too many requests wait for a connection"))
-
-    def release(self, connection: UpstreamConnection) -> None:
-        """Take back a connection whose answer is complete."""
-        target = connection.target
-        now = self.loop.time()
-        if target.retired or now >= connection.retire_at:
-            connection.close()
+    def start(self) -> None:
+        """It is in the table in force: targets that were kept take over its configuration."""
+        if self._started:
             return
-        waiting = target.waiting
-        while waiting:
-            call = waiting.popleft()
-            if call.wanted:
-                call.connected(connection)
-                return
-        connection.deadline = now + target.keep_idle
-        if connection.deadline < connection.armed:
-            self.wheel.arm(connection)
-        target.idle.append(connection)
+        self._started = True
+        for target, config in zip(self.targets, self.config.targets, strict=True):
+            target.adapt(config.weight, self.config)
+            target.health.watchers.append(self._weigh)
+        self._balance = self._new_balance()
+        self._weigh()
 
-    def lost(self, connection: UpstreamConnection) -> None:
-        """A connection ended; its place goes to whoever waits for one."""
-        target = connection.target
-        target.open -= 1
-        self.wheel.disarm(connection)
-        if connection in target.idle:
-            target.idle.remove(connection)
-        self._next(target)
-
-    def retire(self) -> None:
-        """No longer in the table: idle connections close now, busy ones when they are done."""
+    def retire(self, kept: Collection[Target] = ()) -> None:
+        """No longer in the table. Connections to targets that are not kept end when idle."""
         for target in self.targets:
-            target.retired = True
-            while target.idle:
-                target.idle.pop().close()
+            if target not in kept:
+                target.retire()
+            elif self._weigh in target.health.watchers:
+                target.health.watchers.remove(self._weigh)
 
-    def _next(self, target: Target) -> None:
-        while target.waiting and target.open < target.limit:
-            call = target.waiting.popleft()
-            if call.wanted:
-                self._open(call)
+    # From the proxy
 
-    def _open(self, call: Call) -> None:
-        call.target.open += 1
-        task = self.loop.create_task(self._connect(call, call.target))
-        self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
+    def choose(self, asked: Asked, tried: Collection[Target] = ()) -> Target | None:
+        """The next target; rather none of those that were tried. None when none is fit."""
+        if self.only is not None:
+            return self.only
+        if not self.fit:
+            return None
+        return self._balance.other(asked, tried) if tried else self._balance.pick(asked)
 
-    async def _connect(self, call: Call, target: Target) -> None:
-        def connection() -> UpstreamConnection:
-            return UpstreamConnection(self, target)
+    def has_other(self, tried: Collection[Target]) -> bool:
+        """Whether a target is fit that was not yet tried."""
+        return any(target not in tried for target in self.fit)
 
-        try:
-            async with asyncio.timeout(call.connect_timeout):
-                if target.path is not None:
-                    _, made = await self.loop.create_unix_connection(connection, target.path)
-                else:
-                    _, made = await self.loop.create_connection(
-                        connection,
-                        target.host,
-                        target.port,
-                        ssl=target.tls,
-                        server_hostname=target.server_name if target.tls else None,
-                    )
-        except TimeoutError:
-            target.open -= 1
-            target.reachable = False
-            call.failed(UpstreamTimeout(f"{target.url} did not accept a connection in time"))
-            self._next(target)
-        except OSError as error:
-            target.open -= 1
-            target.reachable = False
-            call.failed(ConnectFailed(f"{target.url} cannot be reached: {reason(error)}"))
-            self._next(target)
-        else:
-            target.reachable = True
-            if call.wanted:
-                call.connected(made)
-            else:
-                self.release(made)
+    def may_retry(self, cause: str) -> bool:
+        """Pay for a retry. Of those that cost nothing there is no end."""
+        requests = sum(target.requests for target in self.targets)
+        if self.retry.pays(cause, requests, self.loop.time()):
+            self._retries.labels(self.name, cause).inc()
+            return True
+        self._unpaid.labels(self.name).inc()
+        return False
+
+    def blame(self, target: Target, cause: str) -> None:
+        """A request to it failed. Too many failures, and it is left out for a while."""
+        passive = self.passive
+        if passive is None or cause not in passive.on:
+            return
+        now = self.loop.time()
+        if target.health.failed(now, target.requests) and self._can_spare(target):
+            why = f"{passive.failures} failures within {passive.window:g} s, the last one: {cause}"
+            seconds = target.health.eject(now, why)
+            self._ejections.labels(self.name, target.url).inc()
+            log.warning(
+                "upstream %s: %s is left out for %g s: %s", self.name, target.url, seconds, why
+            )
+
+    # From the active checks
+
+    def judge(self, url: str, healthy: bool, why: str) -> None:
+        """Their verdict on a target. One that is not here is nobody's business."""
+        for target in self.targets:
+            if target.url == url and target.health.judge(healthy, why, self.loop.time()):
+                level = logging.INFO if healthy else logging.WARNING
+                word = "healthy" if healthy else "unhealthy"
+                log.log(level, "upstream %s: %s is %s: %s", self.name, url, word, why)
+
+    # From explain and metrics
+
+    def healthy(self) -> dict[str, bool]:
+        """By URL: whether checks, ejections and the last connection attempt say so."""
+        return {target.url: target.health.good and target.reachable for target in self.targets}
+
+    def explain(self, asked: Asked) -> Choice:
+        """What `choose` would do with such a request now. Changes nothing."""
+        following = self.only
+        if following is None and self.fit:
+            following = self._balance.peek(asked)
+        balance = self.config.balance
+        name = balance if isinstance(balance, str) else f"consistent_hash {balance.consistent_hash}"
+        url = following.url if following is not None else None
+        return Choice(name, self.panic, url, [_candidate(each) for each in self.targets])
+
+    def _new_balance(self) -> Balance:
+        balance = self.config.balance
+        if isinstance(balance, HashBy):
+            return ConsistentHash(balance.consistent_hash, self.targets)
+        return BALANCES[balance]()
+
+    def _weigh(self) -> None:
+        """Health or shares have changed: who is fit now?"""
+        able = [target for target in self.targets if target.weight]
+        well = [target for target in able if target.health.good]
+        panic = len(well) < len(able) * self.config.health.panic
+        if panic is not self.panic:
+            self.panic = panic
+            log.warning(
+                "upstream %s: %d of %d targets are healthy, %s",
+                self.name,
+                len(well),
+                len(able),
+                "so all are asked" if panic else "and only those are asked",
+            )
+        self.fit = able if panic else well
+        self.only = self.fit[0] if len(self.fit) == 1 else None
+        if self.fit:
+            self._balance.use(self.fit)
+
+    def _can_spare(self, target: Target) -> bool:
+        """Whether enough are left without it. The last one is never left out."""
+        able = [each for each in self.targets if each.weight]
+        left = sum(each.health.good for each in able if each is not target)
+        return left >= max(1.0, len(able) * self.config.health.panic)
 
 
-def reason(error: OSError) -> str:
-    """What went wrong, for an operator's log."""
-    return error.strerror or str(error) or type(error).__name__
+def _candidate(target: Target) -> Candidate:
+    health = target.health
+    return Candidate(
+        url=target.url,
+        weight=target.weight,
+        share=health.share,
+        healthy=health.good,
+        why="" if health.good else health.why,
+        in_flight=target.in_flight,
+        idle=len(target.idle),
+        requests=target.requests,
+    )

@@ -14,7 +14,9 @@ import pytest
 from gateway.config.model import Target as TargetConfig
 from gateway.config.model import Upstream as UpstreamConfig
 from gateway.config.model import UpstreamTls
-from gateway.upstream.pool import Upstream, reason, tls_context
+from gateway.telemetry.metrics import Metrics
+from gateway.upstream.pool import Upstream
+from gateway.upstream.target import reason, tls_context
 from gateway.wheel import Wheel
 from tests.gateway.serving import Served, serving, until, upstream
 
@@ -204,23 +206,6 @@ async def test_once_retired_nothing_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "turns"),
-    [([1], "0000"), ([1, 1], "0101"), ([1, 3], "1011"), ([0, 1], "1111"), ([2, 0, 1], "0200")],
-)
-async def test_each_target_has_its_turn_as_often_as_its_weight_says(
-    weights: list[int], turns: str
-) -> None:
-    loop = asyncio.get_running_loop()
-    targets = [TargetConfig(url=f"http://{at}", weight=weight) for at, weight in enumerate(weights)]
-    up = Upstream("up", UpstreamConfig(targets=targets), loop, Wheel(loop))
-    chosen = [up.choose().host for _ in range(20)]
-    assert "".join(chosen[:4]) == turns
-    share = 20 // sum(weights)
-    for at, weight in enumerate(weights):
-        assert abs(chosen.count(str(at)) - share * weight) <= weight + 1
-
-
-@pytest.mark.parametrize(
     ("url", "host", "port", "base", "authority"),
     [
         ("http://a.test", "a.test", 80, b"", b"a.test"),
@@ -234,7 +219,9 @@ async def test_a_targets_url_says_where_it_is(
     url: str, host: str, port: int, base: bytes, authority: bytes
 ) -> None:
     loop = asyncio.get_running_loop()
-    up = Upstream("up", UpstreamConfig(targets=[TargetConfig(url=url)]), loop, Wheel(loop))
+    up = Upstream(
+        "up", UpstreamConfig(targets=[TargetConfig(url=url)]), loop, Wheel(loop), Metrics()
+    )
     target = up.targets[0]
     assert (target.host, target.port, target.base, target.authority) == (
         host,
