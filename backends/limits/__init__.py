@@ -64,7 +64,7 @@ def _redis(url: str) -> Limits:
     try:
         from backends.limits.redis import open_redis  # noqa: PLC0415 - a driver loads when asked for
     except ModuleNotFoundError as error:
-        if error.name != "redis":
+        if (error.name or "").partition(".")[0] != "redis":
             raise
         raise BackendError("limits: redis:// needs pip install 'ait-gateway[redis]'") from None
     return open_redis(url)

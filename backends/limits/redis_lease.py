@@ -15,7 +15,6 @@ from backends.limits.redis_link import Address, Granted, RedisLink, cells_in
 
 SHARE = 0.05
 LONGEST = 1.0
-MOST_LEASES = 10_000
 LOOKED_AT = 4
 
 _decision = tuple.__new__
@@ -32,14 +31,20 @@ class LeasedLimits:
 
     A lease grows up to `most` requests while it is used up in time, and shrinks to what was
     used when it is not. A refusal stands, here, until a request could pass; a second at most.
+    With more than `max_keys` keys in use, each request of those beyond is a round trip.
     """
 
     shared = True
 
-    def __init__(self, address: Address, most: int) -> None:
+    def __init__(self, address: Address, most: int, max_keys: int = 10_000) -> None:
         self._link = RedisLink(address)
         self._most = most
+        self._max_keys = max_keys
         self._leases: dict[tuple[str, int, float, int], Lease] = {}
+
+    @property
+    def keys_held(self) -> int:
+        return len(self._leases)
 
     def take(
         self, key: str, count: int, seconds: float, burst: int
@@ -54,13 +59,13 @@ class LeasedLimits:
 
     def _keep(self, name: tuple[str, int, float, int], lease: Lease) -> None:
         """Unless all places are taken: then this lease serves who came for it, and is gone."""
-        if len(self._leases) >= MOST_LEASES:
+        if len(self._leases) >= self._max_keys:
             for other in list(islice(self._leases, LOOKED_AT)):
                 # Those that are in use go to the end of the line.
                 busy = self._leases.pop(other)
                 if not busy.is_idle():
                     self._leases[other] = busy
-        if len(self._leases) < MOST_LEASES:
+        if len(self._leases) < self._max_keys:
             self._leases[name] = lease
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ PREFIX = b"ait-gateway:limits:"
 CONNECT_WITHIN = 0.5
 PAUSES = (0.05, 0.1, 0.2)
 LONGEST_PAUSE = 0.3
+REFUSAL = re.compile(r"\b(READONLY|OOM|MISCONF|NOPERM|NOREPLICAS|WRONGTYPE|LOADING|BUSY)\b")
 
 T = TypeVar("T")
 
@@ -121,6 +123,7 @@ class RedisLink:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+        self._refuse(self._waiting)  # one cancelled before its first step has not done so
         await self._disconnect()
 
     async def _work(self) -> None:
@@ -227,4 +230,6 @@ def _reason(error: Exception) -> str:
         error = error.__context__
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if code := REFUSAL.search(str(error)):
+        return f"refused, {code[0]}"
     return type(error).__name__

@@ -17,7 +17,7 @@ from typing import Any
 from backends.errors import BackendError, BackendUnavailable
 
 SIZE = 64  # bytes kept for each; the C libraries of Linux use 24 to 48
-PATIENCE = 0.02
+PATIENCE = 0.25  # a holder that was preempted, on a machine that has too much to do, is back
 STALLED_FOR = 1.0
 
 _PROCESS_SHARED = 1
@@ -61,7 +61,7 @@ class RobustMutexes:
     def wait(self, mutex: ctypes.c_void_p, said: int) -> None:
         """Go on until the mutex is held, after `try_lock` has said something other than 0.
 
-        Raises BackendUnavailable after 20 ms: the holder does not run (it is stopped, perhaps).
+        Raises BackendUnavailable after PATIENCE: the holder does not run (it is stopped, say).
         For a second after that it does so at once.
         """
         if said == errno.EBUSY:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from itertools import count as counter
@@ -41,6 +42,10 @@ class LimitsContract:
     async def test_exactly_the_burst_passes_at_once(self, take: Taker) -> None:
         decisions = [await take(10, HOUR, 7) for _ in range(9)]
         assert [decision.allowed for decision in decisions] == [True] * 7 + [False] * 2
+
+    async def test_exactly_the_burst_passes_of_those_who_come_together(self, take: Taker) -> None:
+        decisions = await asyncio.gather(*[take(10, HOUR, 7) for _ in range(300)])
+        assert sum(decision.allowed for decision in decisions) == 7
 
     async def test_a_burst_of_one_spaces_requests_evenly(self, take: Taker, wait: Wait) -> None:
         assert (await take(10, 1.0, 1)).allowed
@@ -89,7 +94,7 @@ class LimitsContract:
         assert not (await take(1, HOUR, 1)).allowed
         assert (await take(1, HOUR, 1, key=f"{take.key}2")).allowed
 
-    @pytest.mark.parametrize("odd", [" ", "a\0b", "émile", "日本", "{x}:*?", "k" * 200])
+    @pytest.mark.parametrize("odd", [" ", "a\0b", "émile", "日本", "{x}:*?", "k" * 200, "\udcff"])
     async def test_a_key_is_any_text(self, take: Taker, odd: str) -> None:
         key = f"{take.key}{odd}"
         assert (await take(1, HOUR, 1, key=key)).allowed
