@@ -34,6 +34,7 @@ from gateway.telemetry import logs
 from gateway.telemetry.access_log import AccessLog
 from gateway.telemetry.loop_lag import LoopLag
 from gateway.telemetry.metrics import Metrics
+from gateway.upstream.checks import HostChecks, Verdict
 
 log = logging.getLogger("gateway")
 
@@ -97,6 +98,7 @@ class Gateway:
         self.limits = _limits(config.backends)
         self.seat = seat or Seat()
         self.builder = Builder(self.loop, self.plane.wheel, self.metrics, self.limits, self.seat)
+        self.health = HostChecks(self.seat, self._judge)
         self.listening = Listening(self.plane, self.loop)
         self.lag = LoopLag(self.metrics)
         self.table: Table | None = None
@@ -117,6 +119,7 @@ class Gateway:
         self.table = await self.builder.build(self.resolved, None)
         self.plane.use(self.table)
         self.table.start_upstreams()
+        self.health.use(self.resolved.config.upstreams)
         self._watch_metrics()
         self.lag.start()
         if doors is not None:
@@ -165,6 +168,7 @@ class Gateway:
         if self._admin is not None:
             await self._admin.runner.cleanup()
         self.lag.stop()
+        await self.health.stop()
         await self.abort()
         if self.table is not None:
             self.table.retire_upstreams(())
@@ -246,6 +250,7 @@ class Gateway:
         self.resolved = resolved
         self.plane.use(table)
         table.start_upstreams()
+        self.health.use(resolved.config.upstreams)
         logs.configure(resolved.config.server.log_level)
         self.metrics.reloaded(success=True)
         log.info("reloaded %s", self.path)
@@ -288,6 +293,11 @@ class Gateway:
     async def _watch_file(self, seen: Stamp) -> None:
         async for _ in changes(self.path, seen):
             await self.reload()
+
+    def _judge(self, verdict: Verdict) -> None:
+        upstream = self.table.upstreams.get(verdict.upstream) if self.table is not None else None
+        if upstream is not None:
+            upstream.judge(verdict.url, verdict.healthy, verdict.why)
 
     def _healthy(self) -> Mapping[tuple[str, ...], float]:
         upstreams = self.table.upstreams.items() if self.table is not None else ()

@@ -173,7 +173,10 @@ class Upstream:
     def judge(self, url: str, healthy: bool, why: str) -> None:
         """Their verdict on a target. One that is not here is nobody's business."""
         for target in self.targets:
-            if target.url == url and target.health.judge(healthy, why, self.loop.time()):
+            if target.url != url:
+                continue
+            target.reachable = target.reachable or healthy
+            if target.health.judge(healthy, why, self.loop.time()):
                 level = logging.INFO if healthy else logging.WARNING
                 word = "healthy" if healthy else "unhealthy"
                 log.log(level, "upstream %s: %s is %s: %s", self.name, url, word, why)
