@@ -27,7 +27,7 @@ class LeasedLimits:
     ends after a twentieth of the rate's period, after a second at most; then what is left of it
     is given back. So, however many gateways lease, no more than `count / 20` requests pass
     beyond rate and burst: in any time of three periods or more, less than 2 % of the limit.
-    None is withheld either, but for those that a worker held when it ended.
+    None is withheld either, but for those that a worker held when it was killed.
 
     A lease grows up to `most` requests while it is used up in time, and shrinks to what was
     used when it is not. A refusal stands, here, until a request could pass; a second at most.
@@ -70,7 +70,7 @@ class LeasedLimits:
 
     async def close(self) -> None:
         for lease in self._leases.values():
-            lease.stop()
+            lease.give_back()
         await self._link.close()
 
 
@@ -124,10 +124,6 @@ class Lease:
     def is_idle(self) -> bool:
         return not self._cells and not self._asking
 
-    def stop(self) -> None:
-        if self._end is not None:
-            self._end.cancel()
-
     def take(self) -> Decision | Awaitable[Decision]:
         now = self._loop.time()
         if self._cells and now < self._until:
@@ -156,7 +152,7 @@ class Lease:
     def _ask(self, now: float) -> None:
         """Raises BackendUnavailable."""
         if self._cells:
-            self._give_back()
+            self.give_back()
         elif now < self._until:
             self._extra = min(2 * self._extra + 1, self._most - 1)
         cells = len(self._waiters) + self._extra
@@ -166,7 +162,7 @@ class Lease:
 
     def _answered(self, asked_at: float, asked: int, answer: asyncio.Future[Granted]) -> None:
         self._asking = False
-        self.stop()
+        self._stop_timer()
         if error := answer.exception():
             self._fail(error)
             return
@@ -178,7 +174,7 @@ class Lease:
         all_of_them = self._cells == asked
         self._serve(now)
         if self._cells:
-            self._end = self._loop.call_at(self._until, self._give_back)
+            self._end = self._loop.call_at(self._until, self.give_back)
         if not all_of_them:
             self._extra = self._cells
             self._passes_at = self._full_at - (self._burst - 1) * self._interval
@@ -204,14 +200,19 @@ class Lease:
             if not waiter.done():
                 waiter.set_exception(error)
 
-    def _give_back(self) -> None:
-        self.stop()
+    def give_back(self) -> None:
+        """What is in hand, now."""
+        self._stop_timer()
         unused, self._cells = self._cells, 0
         self._extra = max(0, self._extra - unused)
         if unused:
             with suppress(BackendUnavailable):
                 answer = self._link.ask(self._key, -unused, self._interval * 1e6, self._burst)
                 answer.add_done_callback(asyncio.Future.exception)
+
+    def _stop_timer(self) -> None:
+        if self._end is not None:
+            self._end.cancel()
 
 
 def _tell(waiter: asyncio.Future[Decision], decision: Decision) -> None:

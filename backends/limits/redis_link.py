@@ -119,10 +119,14 @@ class RedisLink:
         return answer
 
     async def close(self) -> None:
+        """Who waits still gets an answer, or in a call's time a refusal."""
+        task = self._task
+        if task is not None and self._away is None:
+            await asyncio.wait([task], timeout=self._address.timeout)
         self._away = "limits: the connection to redis is closed"
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
         self._refuse(self._waiting)  # one cancelled before its first step has not done so
         await self._disconnect()
 

@@ -84,7 +84,11 @@ class Segment:
     def _make_ready(self, file: int, prepare: Prepare) -> None:
         if os.fstat(file).st_size != self._size:
             os.ftruncate(file, 0)
-            os.posix_fallocate(file, 0, self._size)  # an error here, not a SIGBUS later
+            try:
+                os.posix_fallocate(file, 0, self._size)  # an error here, not a SIGBUS later
+            except OSError:
+                self.path.unlink()
+                raise
         with mmap.mmap(file, self._size) as memory:
             if not self._is_valid(memory):
                 memory[:] = bytes(self._size)

@@ -94,6 +94,18 @@ async def test_while_it_is_away_the_refusal_is_immediate(
     fragile.go_on()
 
 
+async def test_closing_does_not_wait_for_long(
+    limits: Limits, fragile: RedisServer, keys: Iterator[str]
+) -> None:
+    await counts(limits, keys)
+    fragile.stop()
+    waiting = [asyncio.create_task(counted(limits, next(keys))) for _ in range(3)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(DEADLINE):
+        await limits.close()
+        assert not any(await asyncio.gather(*waiting))
+
+
 async def test_no_more_than_a_bounded_number_waits(
     fragile: RedisServer, keys: Iterator[str]
 ) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,3 +133,19 @@ def test_that_is_never_made_ready_is_given_up(url: str, path: Path) -> None:
     with pytest.raises(BackendUnavailable, match="does not run"):
         open_limits(url)
     os.close(file)
+
+
+def test_for_which_there_is_no_room_is_an_error_and_leaves_nothing(url: str, path: Path) -> None:
+    code = """
+import resource, sys
+from backends.errors import BackendError
+from backends.limits import open_limits
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+try:
+    open_limits(sys.argv[1])
+except BackendError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True)
+    assert f"{path}: File too large" in done.stdout, done.stderr
+    assert not path.exists()
