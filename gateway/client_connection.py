@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gateway.dataplane import DataPlane
 
 LINGER = 2.0
+A_MOMENT = 1.0
 
 
 class ClientConnection(asyncio.Protocol):
@@ -60,8 +61,11 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self.client = Client.of(self.transport, self.plane)
-        self.set_deadline(self.plane.idle_timeout)
+        client = Client.of(self.transport, self.plane)
+        self.closing = client is None
+        if client is not None:
+            self.client = client
+            self.set_deadline(A_MOMENT if self.plane.draining else self.plane.idle_timeout)
 
     def close(self, unread: bool) -> None:
         """End the connection; while the client still sends, so that it can read the answer.
@@ -80,9 +84,9 @@ class ClientConnection(asyncio.Protocol):
         self.set_deadline(LINGER)
 
     def moved(self) -> bool:
-        """Whether the client took bytes since the last look."""
+        """Whether the client took bytes since the last look, or this is the first one."""
         before, self.unsent = self.unsent, self.transport.get_write_buffer_size()
-        return self.unsent < before
+        return self.unsent != before
 
     def hold(self) -> None:
         """The peer takes no more of the body for now."""

@@ -10,7 +10,7 @@ from gateway.http1.headers import Headers
 from gateway.http1.request import RequestHead
 
 if TYPE_CHECKING:
-    from gateway.chain import Phases
+    from gateway.chain import Chain, Step
     from gateway.route import Route
 
 
@@ -46,7 +46,7 @@ class Exchange(RequestHead):
     content_length: bytes of the body; None when it is chunked; 0 without a body.
     body_limit: bytes of body this request may have; a middleware may lower it.
     identity: set by the guard that verified it, for whoever comes after.
-    reached_endpoint: every guard let it pass. entered: the done phases of those it reached.
+    reached_endpoint: every guard let it pass. entered: what unwinds for those it reached.
     answer: in the response phase, the head about to be sent. Nobody may change the body.
     status: of the answer once it is known; 499 when the client went first.
     failure: in the done phase, None or why no whole answer came: "connect", "timeout",
@@ -96,7 +96,7 @@ class Exchange(RequestHead):
         self.upstream_seconds: float | None = None
         self.bytes_received = 0
         self.bytes_sent = 0
-        self.entered: Phases = ()
+        self.entered: Step | Chain | None = None
         self._notes: dict[object, Any] | None = None
 
     @property

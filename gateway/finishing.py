@@ -47,7 +47,7 @@ def unwind(listener: Listener, exchange: Exchange, phases: Phases) -> bool:
         for phase in phases:
             phase(exchange)
     except Exception as error:  # noqa: BLE001  a middleware is foreign code
-        _blame(exchange, error)
+        blame(exchange, error)
         exchange.failure = "error"
         listener.give_up(Problem(500, FAILED))
         return False
@@ -62,7 +62,7 @@ def respond(
     try:
         lines = [field_line(name, value) for name, value in response.headers]
     except ValueError as error:
-        _blame(exchange, error)
+        blame(exchange, error)
         exchange.failure = "error"
         respond(listener, exchange, Problem(500, FAILED))
         return
@@ -119,11 +119,12 @@ def refuse(listener: Listener, problem: Problem) -> None:
 
 def done(plane: DataPlane, exchange: Exchange) -> None:
     """Once for every exchange, after its last byte: done phases, metrics, access log."""
-    for phase in exchange.entered:
-        try:
-            phase(exchange)
-        except Exception as error:  # noqa: BLE001  a middleware is foreign code
-            _blame(exchange, error)
+    if exchange.entered is not None:
+        for phase in exchange.entered.done:
+            try:
+                phase(exchange)
+            except Exception as error:  # noqa: BLE001  a middleware is foreign code
+                blame(exchange, error)
     seconds = perf_counter() - exchange.started
     exchange.route.metrics.observe(
         exchange.method, exchange.status, seconds, exchange.upstream_seconds
@@ -141,7 +142,7 @@ def reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-def _blame(exchange: Exchange, error: Exception) -> None:
+def blame(exchange: Exchange, error: BaseException) -> None:
     log.error(
         "a middleware of route %s failed",
         exchange.route.id,

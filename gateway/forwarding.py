@@ -71,9 +71,15 @@ class Client:
         self._host_line = b"\r\nX-Request-ID: "
 
     @classmethod
-    def of(cls, transport: asyncio.Transport, plane: DataPlane) -> Client:
+    def of(cls, transport: asyncio.Transport, plane: DataPlane) -> Client | None:
+        """None when it has gone already, so that nobody can say who it was."""
         peer = transport.get_extra_info("peername")
-        ip = peer[0] if isinstance(peer, tuple) else UNIX
+        if isinstance(peer, tuple):
+            ip = peer[0]
+        elif isinstance(transport.get_extra_info("sockname"), tuple):
+            return None
+        else:
+            ip = UNIX
         return cls(ip, transport.get_extra_info("sslcontext") is not None, plane)
 
     def behind(self, address: str | None) -> Client:

@@ -65,7 +65,7 @@ def _guard(listener: Listener, exchange: Exchange, first: int) -> None:
             _answered(listener, exchange, at, said)
         else:
             # A client may leave meanwhile: what the guards passed so far hold is given back.
-            exchange.entered = steps[at].done
+            exchange.entered = steps[at]
             task = listener.loop.create_task(_wait(listener, exchange, at, said))
             listener.peer = Waiting(task)
         return
@@ -96,13 +96,13 @@ async def _wait(
 
 def _answered(listener: Listener, exchange: Exchange, at: int, response: Response) -> None:
     step = exchange.route.chain.steps[at]
-    exchange.entered = step.done
+    exchange.entered = step
     listener.respond(response, step.response)
 
 
 def _failed(listener: Listener, exchange: Exchange, at: int, error: Exception) -> None:
     step = exchange.route.chain.steps[at]
-    exchange.entered = step.done
+    exchange.entered = step
     exchange.failure = "error"
     log.error(
         "a middleware of route %s failed",
@@ -115,7 +115,7 @@ def _failed(listener: Listener, exchange: Exchange, at: int, error: Exception) -
 
 def _enter(listener: Listener, exchange: Exchange) -> None:
     route = exchange.route
-    exchange.entered = route.chain.done
+    exchange.entered = route.chain
     length = exchange.content_length
     if length is not None and length > exchange.body_limit:
         problem = Problem(413, "The request's body is too large.")

@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from gateway import finishing
 from gateway.errors import Problem
 from gateway.exchange import Exchange
 from gateway.http1.headers import field_line
@@ -28,6 +30,7 @@ log = logging.getLogger("gateway.plugin")
 
 # aiohttp closes idle connections by itself; here the listener does.
 FOREVER = 10.0**9
+SWITCHED = b"HTTP/1.1 101"
 # The listener enforces the route's own limit.
 NO_LIMIT = 2**62
 
@@ -68,36 +71,62 @@ class Site:
 
 
 class Handlers:
-    """A connection's aiohttp handlers, one for each plugin that it has asked; its peer."""
+    """A connection's aiohttp handlers, one for each plugin that it has asked; its peer.
+
+    current: the one that answers the exchange under way.
+    """
 
     def __init__(self, listener: Listener) -> None:
         self.listener = listener
         self._by_site: dict[Site, PluginHandler] = {}
-        self._current: PluginHandler | None = None
+        self.current: PluginHandler | None = None
+        self._started = 0.0
 
     def begin(self, endpoint: InProcess, exchange: Exchange) -> None:
         handler = self._by_site.get(endpoint.site)
         if handler is None or handler.ended:
             handler = self._by_site[endpoint.site] = PluginHandler(endpoint.site, self)
-        self._current = handler
+        self.current = handler
+        self._started = perf_counter()
         if handler.writing_paused:
             handler.resume_writing()  # the client took the rest of an earlier answer since
         listener = self.listener
         listener.peer = self
         handler.data_received(_head(exchange, endpoint.rewrite, listener))
-        if exchange.upgrade is not None:
+        listener.pump()
+
+    def upgraded(self) -> None:
+        """The handler has accepted: what the client sends from here on is the handler's."""
+        handler, listener = self.current, self.listener
+        if handler is not None and listener.exchange is not None:
+            listener.exchange.status = 101
             listener.last = True
             listener.raw = handler.data_received
-            early, listener.buffer = listener.buffer, b""
-            if early:
-                handler.data_received(early)
-        else:
-            listener.pump()
+            if listener.buffer:
+                early, listener.buffer = listener.buffer, b""
+                listener.loop.call_soon(handler.data_received, early)
+            listener.go_on()
+
+    def failed(self) -> None:
+        """The handler has ended without an answer."""
+        self._clock()
+        self.current = None
+        listener = self.listener
+        listener.last = True
+        if listener.exchange is not None:
+            listener.exchange.failure = "error"
+            listener.fail(Problem(500, finishing.FAILED))
 
     def answered(self) -> None:
         """aiohttp has written the answer; the request's body may still be on its way."""
-        self._current = None
+        self._clock()
+        self.current = None
         self.listener.finish()
+
+    def _clock(self) -> None:
+        """The handler's time is not the gateway's own."""
+        if self.listener.exchange is not None:
+            self.listener.exchange.upstream_seconds = perf_counter() - self._started
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone. A handler that still runs goes on, as aiohttp has it."""
@@ -108,11 +137,11 @@ class Handlers:
     # The listener's peer
 
     def ready(self) -> bool:
-        return self._current is not None
+        return self.current is not None
 
     def body(self, data: bytes) -> None:
-        if self._current is not None:
-            self._current.data_received(data)
+        if self.current is not None:
+            self.current.data_received(data)
 
     def end_body(self) -> None:
         """aiohttp has seen it in the framing."""
@@ -122,16 +151,17 @@ class Handlers:
         self.listener.transport.close()
 
     def pause(self) -> None:
-        if self._current is not None and not self._current.writing_paused:
-            self._current.pause_writing()
+        if self.current is not None and not self.current.writing_paused:
+            self.current.pause_writing()
 
     def resume(self) -> None:
-        if self._current is not None and self._current.writing_paused:
-            self._current.resume_writing()
+        if self.current is not None and self.current.writing_paused:
+            self.current.resume_writing()
 
     def cancel(self) -> None:
         """The time is up: the handler's task ends too."""
-        handler, self._current = self._current, None
+        self._clock()
+        handler, self.current = self.current, None
         task = handler._task_handler if handler is not None else None
         self.connection_lost(None)
         if task is not None:
@@ -141,7 +171,7 @@ class Handlers:
 class PluginHandler(RequestHandler):
     """aiohttp's request handler, told when to tell the listener that an answer is complete."""
 
-    __slots__ = ("_factory", "_handlers", "_listener")
+    __slots__ = ("_factory", "_handlers", "_listener", "_site_name")
 
     def __init__(self, site: Site, handlers: Handlers) -> None:
         server = site.server
@@ -156,11 +186,12 @@ class PluginHandler(RequestHandler):
             max_field_size=listener.plane.max_head,
             max_headers=512,
         )
+        self._site_name = site.name
         self._handlers = handlers
         self._listener = listener
         self._factory = server.request_factory
         self._request_factory = self._make_request
-        self.connection_made(PluginTransport(listener))
+        self.connection_made(PluginTransport(self, handlers))
 
     @property
     def ended(self) -> bool:
@@ -175,17 +206,34 @@ class PluginHandler(RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        if isinstance(request, web.Request) and resp is request.match_info.http_exception:
+        if resp is not None and resp is _router_s_refusal(request):
             resp = _not_found(request, resp)
-        finished = await super().finish_response(request, resp, start_time)
         listener = self._listener
-        exchange: Exchange | None = request.get("exchange")
-        if exchange is not None and exchange is listener.exchange:
+        try:
+            finished = await super().finish_response(request, resp, start_time)
+        except Exception as error:
+            if isinstance(error, ConnectionError) or not self._is_current(request):
+                raise
+            self._fail(request["exchange"], error)
+            raise ConnectionResetError("the answer failed") from error
+        exchange = listener.exchange
+        if exchange is not None and self._is_current(request):
             answer = finished[0]
             exchange.status = answer.status
             listener.last = listener.last or not answer.keep_alive
             self._handlers.answered()
         return finished
+
+    def _is_current(self, request: web.BaseRequest) -> bool:
+        """Whether the client still waits for the answer to this request."""
+        return self._listener.exchange is not None and (
+            request.get("exchange") is self._listener.exchange
+        )
+
+    def _fail(self, exchange: Exchange, error: BaseException) -> None:
+        finishing.blame(exchange, error)
+        exchange.failure = "error"
+        self._listener.fail(Problem(500, finishing.FAILED))
 
     def handle_error(
         self,
@@ -199,7 +247,12 @@ class PluginHandler(RequestHandler):
         if isinstance(exc, ConnectionError) and exchange is not self._listener.exchange:
             raise exc  # the client went while the answer was being written
         request_id = exchange.request_id if exchange is not None else "-"
-        log.error("a plugin's handler failed", exc_info=exc, extra={"request_id": request_id})
+        log.error(
+            "a handler of plugin %s failed",
+            self._site_name,
+            exc_info=exc,
+            extra={"request_id": request_id},
+        )
         if exchange is not None:
             exchange.failure = "error"
         if request.writer.output_size > 0:
@@ -212,23 +265,33 @@ class PluginHandler(RequestHandler):
 class PluginTransport(asyncio.Transport):
     """The client's transport as aiohttp sees it: it may write, but not end the connection."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, handler: PluginHandler, handlers: Handlers) -> None:
         super().__init__()
-        self._listener = listener
-        self._transport = listener.transport
+        self._handler = handler
+        self._handlers = handlers
+        self._listener = handlers.listener
+        self._transport = handlers.listener.transport
 
     def write(self, data: Any) -> None:
-        first = not self._listener.begun
-        self._listener.relay(data if isinstance(data, bytes) else bytes(data))
+        listener = self._listener
+        if self._handlers.current is not self._handler:
+            return  # the exchange is over
+        first = not listener.begun
+        data = data if isinstance(data, bytes) else bytes(data)
+        listener.relay(data)
         if first:
-            self._listener.stream()
+            listener.stream()
+            exchange = listener.exchange
+            if exchange is not None and exchange.upgrade and data.startswith(SWITCHED):
+                self._handlers.upgraded()
 
     def writelines(self, list_of_data: Any) -> None:
         self.write(b"".join(list_of_data))
 
     def close(self) -> None:
-        """aiohttp is done with the connection; the listener closes it in its time."""
-        self._listener.last = True
+        """aiohttp is done with the connection. If it owes an answer still, there will be none."""
+        if self._handlers.current is self._handler:
+            self._handlers.failed()
 
     def abort(self) -> None:
         self._listener.break_off("error")
@@ -302,6 +365,10 @@ class AiohttpHeaders:
         return iter(self._fields.items())
 
 
+def _router_s_refusal(request: web.BaseRequest) -> web.StreamResponse | None:
+    return request.match_info.http_exception if isinstance(request, web.Request) else None
+
+
 async def _prepare(request: web.Request, response: web.StreamResponse) -> None:
     exchange: Exchange | None = request.get("exchange")
     if exchange is None:
@@ -341,6 +408,7 @@ def _head(exchange: Exchange, rewrite: Rewrite | None, listener: Listener) -> by
     if exchange.content_length is None:
         lines.append(b"Transfer-Encoding: chunked")
     if exchange.upgrade is not None:
+        listener.last = True
         lines += [b"Connection: Upgrade", b"Upgrade: " + exchange.upgrade]
     elif listener.last:
         lines.append(b"Connection: close")

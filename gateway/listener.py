@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from gateway import finishing, guarding
@@ -17,30 +18,35 @@ if TYPE_CHECKING:
     from gateway.inprocess import Handlers
 
 HELD = 64 * 1024
+DOUBT = 1.0
+"""Seconds that a client which closed amid its answer may be silent to."""
 
 
 class Listener(RequestStream):
     """A client connection of the data plane.
 
     raw: takes the client's bytes as they are, once the protocol was switched. ended: the other
-    end of a tunnel has closed its sending side. inprocess: its aiohttp handlers, once a plugin
-    was asked.
+    end of a tunnel has closed its sending side. left_amid: the client has closed its own while
+    its answer was being sent. inprocess: its aiohttp handlers, once a plugin was asked.
     """
 
-    __slots__ = ("ended", "inprocess", "raw")
+    __slots__ = ("ended", "inprocess", "left_amid", "raw")
 
     def __init__(self, plane: DataPlane) -> None:
         super().__init__(plane)
         self.inprocess: Handlers | None = None
         self.raw: Callable[[bytes], None] | None = None
-        self.ended = False
+        self.ended = self.left_amid = False
 
     # From the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if not self.plane.admit(self):
+        if self.closing:
+            self.transport.abort()
+        elif not self.plane.admit(self):
             self.refuse(Problem(503, "Too many connections.", [("Retry-After", "1")]))
+            self.transport.close()  # nothing was read yet, so nothing is lost by it
 
     def data_received(self, data: bytes) -> None:
         if self.exchange is None:
@@ -76,13 +82,14 @@ class Listener(RequestStream):
                 self.close_tunnel()
             return True
         if self.exchange is None:
-            return self.next_due
+            return self.next_due or (self.blocked and bool(self.buffer))
         if self.expects_body():
             # All of the body may have come already and wait for the peer; `pump` will see.
             return self.peer is None or not self.peer.ready()
         if self.begun and not self.buffer:
             # Most likely it has closed altogether; more bytes to it would tell.
-            self.set_deadline(1.0)
+            self.left_amid = True
+            self.set_deadline(DOUBT)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -117,18 +124,28 @@ class Listener(RequestStream):
         if exchange is None:
             self._expire_idle()
         elif self.begun or self.raw is not None or self.expects_body():
-            patience = 1.0 if self.gone and self.raw is None else exchange.route.idle_timeout
+            patience = DOUBT if self.left_amid else exchange.route.idle_timeout
             if self.moved() or now - self.active < patience:
                 self.deadline = max(self.active + patience, now)
                 self.plane.wheel.arm(self)
             elif self.begun:
-                self.break_off("client" if self.gone or self.blocked else "timeout")
-            else:
+                self.break_off("client" if self.left_amid or self.blocked else "timeout")
+            elif self._waits_for_body():
                 exchange.failure = "client"
                 self.give_up(Problem(408, "The request's body did not come in time."))
+            else:
+                self._too_late(exchange)
         else:
-            exchange.failure = "timeout"
-            self.give_up(Problem(504, "The request took longer than its route allows."))
+            self._too_late(exchange)
+
+    def _waits_for_body(self) -> bool:
+        """Whether it is the client that does not go on."""
+        ready = self.peer is not None and self.peer.ready()
+        return ready and not self.held and not self.buffer
+
+    def _too_late(self, exchange: Exchange) -> None:
+        exchange.failure = "timeout"
+        self.give_up(Problem(504, "The request took longer than its route allows."))
 
     def _expire_idle(self) -> None:
         if self.transport.get_write_buffer_size() and self.moved():
@@ -203,7 +220,8 @@ class Listener(RequestStream):
         if self.begun:
             self.break_off(exchange.failure or "error")
         else:
-            self.respond(problem, exchange.route.chain.response)
+            entered = exchange.entered
+            self.respond(problem, entered.response if entered is not None else ())
 
     def give_up(self, problem: Problem) -> None:
         """End the exchange from this side, whatever the peer still does."""
@@ -221,7 +239,9 @@ class Listener(RequestStream):
             return
         self.exchange = self.peer = None
         finishing.done(self.plane, exchange)
-        if self.last or self.expects_body() or (self.gone and not self.buffer):
+        if self.gone and not self.buffer:
+            self.last = True
+        if self.last or self.plane.draining or self.expects_body():
             self._finish_last()
             return
         if not self.reading:
@@ -245,7 +265,11 @@ class Listener(RequestStream):
         if exchange is not None:
             exchange.failure = failure
             self._done(exchange)
-        finishing.reset(self.transport)
+            if exchange.minor == 0:
+                finishing.reset(self.transport)  # to such a client a mere end looks whole
+                return
+        self.transport.close()
+        self.set_deadline(self.plane.idle_timeout)
 
     def _cancel_peer(self) -> None:
         peer, self.peer = self.peer, None
@@ -281,7 +305,9 @@ class Listener(RequestStream):
             self.transport.write_eof()
 
     def close_tunnel(self) -> None:
+        exchange = self.exchange
         self.peer = None
-        if self.exchange is not None:
-            self._done(self.exchange)
+        if exchange is not None:
+            exchange.upstream_seconds = perf_counter() - exchange.started
+            self._done(exchange)
         self.close(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from gateway.errors import (
@@ -246,6 +247,7 @@ class Call:
 
     def cancel(self) -> None:
         """The client is gone, or the time is up."""
+        self._clock()
         self._end()
         if self.connection is not None:
             if self.exchange.failure == "timeout":
@@ -260,6 +262,11 @@ class Call:
     def resume(self) -> None:
         if self.connection is not None:
             self.connection.resume_reading()
+
+    def _clock(self) -> None:
+        """Until now it was the target's time."""
+        if self.connection is not None:
+            self.exchange.upstream_seconds = perf_counter() - self.connection.started
 
     def half_close(self) -> None:
         if self.connection is not None:
@@ -290,6 +297,8 @@ class Call:
                 lines.append(b"Transfer-Encoding: chunked")
             else:
                 listener.last = True
+        if exchange.upgrade is not None:
+            listener.last = True  # what follows a refused upgrade may not be meant as requests
         listener.connection_line(lines)
         lines.append(b"")
         if len(body) < JOINED:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gateway.dataplane import DataPlane
 
 IN_ONE_GO = 16
+BYTES_IN_ONE_GO = 16 * 1024
+"""What a client that sends ahead gets done before others have their turn."""
 CHUNKS_AT_ONCE = 64 * 1024
 """Bytes of a chunked body that are looked through before others have their turn."""
 FIRST_BYTES = {bytes([byte]) for byte in TOKEN} | {b"", b"\r"}
@@ -68,6 +70,7 @@ class RequestStream(ClientConnection):
 
     def next_request(self) -> None:
         """Go on with what the client has sent ahead, a few requests at a time."""
+        until = len(self.buffer) - BYTES_IN_ONE_GO
         for _ in range(IN_ONE_GO):
             if self.exchange is not None or self.closing or self.blocked or not self.buffer:
                 return
@@ -75,6 +78,8 @@ class RequestStream(ClientConnection):
             self.read_request(data)
             if self.exchange is None and self.buffer == data:
                 return
+            if len(self.buffer) < until:
+                break
         if self.exchange is None and self.buffer and not self.next_due:
             self.next_due = True
             self.loop.call_soon(self._next_in_turn)

@@ -20,6 +20,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 from typing import NamedTuple
 
 from gateway.errors import GatewayError
@@ -35,7 +36,6 @@ _CLEAN_STAYS = bytes(byte if byte in PLAIN_QUERY else 0x2F for byte in range(256
 
 _REFUSED = re.compile(rb"[^\x21-\x7e]|[#?\\]")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})|%00")
-_ESCAPE = re.compile(rb"%..")
 _DOT_SEGMENT = re.compile(rb"(?:/|%2F|%5C)\.\.?(?=/|%2F|%5C|;|\Z)")
 _SEPARATOR = re.compile(rb"%2F|%5C")
 _PARAMETERS = re.compile(rb";[^/]*")
@@ -90,7 +90,8 @@ def read(path: bytes) -> Readings:
 
 def spell(path: bytes) -> bytes:
     """Each character in the spelling of the normal form. For paths with valid escapes only."""
-    return _ESCAPE.sub(_same_escape, path)
+    first, *rest = path.split(b"%")
+    return first + b"".join([SPELLED[part[:2]] + part[2:] for part in rest])
 
 
 def split(path: bytes, most: int) -> list[bytes]:
@@ -109,8 +110,12 @@ def split(path: bytes, most: int) -> list[bytes]:
     return parts
 
 
-def _same_escape(escape: re.Match[bytes]) -> bytes:
-    character = bytes([int(escape[0][1:], 16)])
+def _spelled(digits: bytes) -> bytes:
+    character = bytes([int(digits, 16)])
     if character in VISIBLE and character not in STRUCTURAL:
         return character
-    return escape[0].upper()
+    return b"%" + digits.upper()
+
+
+_DIGITS = b"0123456789abcdefABCDEF"
+SPELLED = {bytes(pair): _spelled(bytes(pair)) for pair in product(_DIGITS, repeat=2)}

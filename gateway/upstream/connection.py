@@ -299,15 +299,19 @@ class UpstreamConnection(asyncio.Protocol):
         self.call = None
         self.used = True
         self.left = None
-        if self.keep and call.sent_all:
+        if self.keep and call.sent_all and not self._unflushed(call):
             self.resume_reading()
             self.target.release(self)
         else:
-            self.transport.close()
+            self.transport.abort()  # nobody waits for what of the request is still unsent
         if head is not None:
             call.answer(head, body, True)
         else:
             call.listener.finish()
+
+    def _unflushed(self, call: Call) -> bool:
+        """Whether bytes of a request's body still wait to be sent."""
+        return call.exchange.content_length != 0 and self.transport.get_write_buffer_size() > 0
 
     def _refuse(self, call: Call, why: str) -> None:
         self.call = None
