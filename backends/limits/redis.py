@@ -55,17 +55,17 @@ def open_redis(url: str) -> Limits:
     timeout: of one call, `100ms` when not given. lease: how many requests a worker may take at
     once. ssl_ca_certs, ssl_certfile, ssl_keyfile: PEM files, with rediss://.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 6379
+    except ValueError:
+        raise BackendError("limits: a redis URL is redis://host:port/db") from None
     options = _options(parts)
     if not parts.hostname:
         raise BackendError("limits: a redis URL needs a host: redis://host:port/db")
     database = parts.path.removeprefix("/") or "0"
     if not re.fullmatch(r"[0-9]{1,5}", database):
         raise BackendError("limits: the path of a redis URL is the number of the database")
-    try:
-        port = parts.port or 6379
-    except ValueError:
-        raise BackendError("limits: the port of a redis URL is a number up to 65535") from None
     address = Address(
         host=parts.hostname,
         port=port,

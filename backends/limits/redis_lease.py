@@ -15,6 +15,7 @@ from backends.limits.redis_link import Address, Granted, RedisLink, cells_in
 
 SHARE = 0.05
 LONGEST = 1.0
+SMALLER = 10
 LOOKED_AT = 4
 
 _decision = tuple.__new__
@@ -29,9 +30,10 @@ class LeasedLimits:
     beyond rate and burst: in any time of three periods or more, less than 2 % of the limit.
     None is withheld either, but for those that a worker held when it was killed.
 
-    A lease grows up to `most` requests while it is used up in time, and shrinks to what was
-    used when it is not. A refusal stands, here, until a request could pass; a second at most.
-    With more than `max_keys` keys in use, each request of those beyond is a round trip.
+    A lease grows up to `most` requests, or a tenth of the burst, while it is used up in time,
+    and shrinks to what was used when it is not. A refusal stands, here, until a request could
+    pass; a second at most. With more than `max_keys` keys in use, each request of those beyond
+    is a round trip.
     """
 
     shared = True
@@ -52,7 +54,8 @@ class LeasedLimits:
         name = (key, count, seconds, burst)
         lease = self._leases.get(name)
         if lease is None:
-            most, life = self._most, min(seconds * SHARE, LONGEST)
+            most = min(self._most - 1, burst // SMALLER)
+            life = min(seconds * SHARE, LONGEST)
             lease = Lease(self._link, key, seconds / count, burst, most=most, life=life)
             self._keep(name, lease)
         return lease.take()
@@ -77,7 +80,7 @@ class LeasedLimits:
 class Lease:
     """One key's. At most one question is under way; who comes meanwhile waits for its answer.
 
-    interval, life: seconds.
+    interval, life: seconds. most: how many beyond those who wait.
     """
 
     __slots__ = (
@@ -110,7 +113,7 @@ class Lease:
         self._burst = burst
         self._most = most
         self._life = life
-        self._extra = 0  # how many to ask for beyond those who wait
+        self._extra = 0  # up to `most`
         self._cells = 0  # in hand,
         self._until = 0.0  # until then
         self._beyond = 0  # how many more Redis would have given
@@ -154,7 +157,7 @@ class Lease:
         if self._cells:
             self.give_back()
         elif now < self._until:
-            self._extra = min(2 * self._extra + 1, self._most - 1)
+            self._extra = min(2 * self._extra + 1, self._most)
         cells = len(self._waiters) + self._extra
         answer = self._link.ask(self._key, cells, self._interval * 1e6, self._burst)
         self._asking = True

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from redis.asyncio.connection import Connection, SSLConnection
 from redis.exceptions import ConnectionError as LostConnection
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import InvalidResponse, NoScriptError, RedisError
 
 from backends.errors import BackendUnavailable
 from backends.limits import Decision
@@ -224,8 +224,11 @@ async def _run(connection: Connection, batch: Sequence[Ask]) -> list[Granted]:
     except NoScriptError:
         await connection.send_command("EVAL", SCRIPT, *rest)
         reply = await connection.read_response()
+    if not isinstance(reply, bytes):
+        raise InvalidResponse
     said = iter(reply.split())
-    return [Granted(int(cells), float(owed)) for cells, owed in zip(said, said, strict=True)]
+    each = zip(batch, said, said, strict=True)
+    return [Granted(int(cells), float(owed)) for _, cells, owed in each]
 
 
 def _reason(error: Exception) -> str:

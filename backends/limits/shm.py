@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from backends.errors import BackendError, BackendUnavailable
 from backends.limits import Decision
@@ -146,11 +146,11 @@ def _closed(_: str) -> Place:
 
 def open_shm(url: str) -> ShmLimits:
     """`shm://`, `shm:///name`, `shm:///name?slots=65536`. Raises BackendError."""
-    parts = urlsplit(url)
-    name = parts.path.removeprefix("/") or "default"
-    if parts.netloc or not NAME.fullmatch(name):
+    path, _, query = url.removeprefix("shm://").partition("?")
+    name = path.removeprefix("/") or "default"
+    if (path and path[0] != "/") or not NAME.fullmatch(name):
         raise BackendError("limits: expected shm:///name, of letters, digits, - and _")
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    options = dict(parse_qsl(query, keep_blank_values=True))
     slots = options.pop("slots", "65536")
     if options:
         raise BackendError("limits: shm:// has no option but slots")

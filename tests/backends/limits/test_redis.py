@@ -177,8 +177,9 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     ("url", "message"),
     [
         ("redis://:hunter2@", "needs a host"),
-        ("redis://:hunter2@host:hunter2/0", "port"),
-        ("redis://:hunter2@host:99999/0", "port"),
+        ("redis://:hunter2@[host/0", "redis://host:port/db"),
+        ("redis://:hunter2@host:hunter2/0", "redis://host:port/db"),
+        ("redis://:hunter2@host:99999/0", "redis://host:port/db"),
         ("redis://:hunter2@host/hunter2", "number of the database"),
         ("redis://:hunter2@host/0?timeout=hunter2", "duration such as 100ms"),
         ("redis://:hunter2@host/0?timeout=0ms", "duration such as 100ms"),

@@ -178,10 +178,13 @@ async def test_what_is_no_redis_is_away(keys: Iterator[str]) -> None:
     server.close()
 
 
-async def test_one_that_answers_something_else_is_away(keys: Iterator[str]) -> None:
+@pytest.mark.parametrize(
+    "said", [b"$5\r\n1 2 3\r\n", b"$7\r\n1 2 1 2\r\n", b":1\r\n", b"$1\r\nx\r\n"]
+)
+async def test_one_that_answers_something_else_is_away(keys: Iterator[str], said: bytes) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10_000)
-        writer.write(b"$5\r\n1 2 3\r\n")
+        writer.write(said)
         await reader.read()
         writer.close()
 

@@ -217,6 +217,7 @@ async def test_a_url_without_a_name_has_a_table_too() -> None:
     ("url", "message"),
     [
         ("shm://host/name", "shm:///name"),
+        ("shm://[", "shm:///name"),
         ("shm:///a/b", "shm:///name"),
         ("shm:///..", "shm:///name"),
         ("shm:///a?slots=many", "slots is a number from 4096"),
