@@ -113,7 +113,8 @@ class Gateway:
     async def start(self, doors: Sequence[tuple[Listen, Sequence[int]]] | None = None) -> None:
         """Raises GatewayError or OSError when a part of it cannot be had.
 
-        `doors` are the addresses and descriptors that a worker among others is given.
+        `doors` are the addresses and descriptors that a worker among others is given; it
+        accepts nothing until its supervisor says whose.
         """
         server = self.resolved.config.server
         self.table = await self.builder.build(self.resolved, None)
@@ -124,7 +125,6 @@ class Gateway:
         self.lag.start()
         if doors is not None:
             self.listening.inherit(doors)
-            await self.listening.accept_for([self.seat.number])
         else:
             if server.admin is not None:
                 self._admin = await start_admin(admin_app(self), server.admin)

@@ -9,7 +9,7 @@ import ssl
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.config.addresses import Address, parse_address
 from gateway.config.model import Listen, ListenTls
@@ -109,7 +109,7 @@ class Doors:
         try:
             for listen in self.listens:
                 with _explained(listen):
-                    self.sockets.append(self._bind(parse_address(listen.address), workers))
+                    self._bind(parse_address(listen.address), workers)
         except LoadError:
             self.close()
             raise
@@ -131,15 +131,17 @@ class Doors:
         _unlink(self._files)
         self._files.clear()
 
-    def _bind(self, address: Address, workers: int) -> list[socket.socket]:
+    def _bind(self, address: Address, workers: int) -> None:
         if address.unix:
-            sock = _unix(address.unix)
+            self.sockets.append([_unix(address.unix)] * workers)
             self._files.append(address.unix)
-            return [sock] * workers
+            return
         # With SO_REUSEPORT nobody is told that a port is taken by another gateway.
         with _tcp(address) as alone:
             free = address._replace(port=alone.getsockname()[1])
-        return [_tcp(free, reuse_port=True) for _ in range(workers)]
+        self.sockets.append([])
+        for _ in range(workers):
+            self.sockets[-1].append(_tcp(free, reuse_port=True))
 
 
 def _listen(listen: str | Listen) -> Listen:
@@ -165,9 +167,7 @@ def _name(sock: socket.socket) -> str:
 def _unix(path: str) -> socket.socket:
     if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
         _remove_stale(path)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.bind(path)
-    return sock
+    return _bound(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path)
 
 
 def _unlink(paths: Sequence[str]) -> None:
@@ -186,7 +186,15 @@ def _tcp(address: Address, reuse_port: bool = False) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    sock.bind(place)
+    return _bound(sock, place)
+
+
+def _bound(sock: socket.socket, place: Any) -> socket.socket:
+    try:
+        sock.bind(place)
+    except OSError:
+        sock.close()
+        raise
     return sock
 
 

@@ -1,0 +1,269 @@
+"""Several workers on one port: they share the load, and none of them is missed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.crew import HOST, CrewSite, Load, alive, gone
+from tests.e2e.gateway_process import accepts, eventually
+from tests.e2e.rawhttp import Closed, request
+from tests.e2e.scripted_upstream import ScriptedUpstream, UpstreamConnection, listening
+
+Crew = Callable[..., CrewSite]
+
+
+@pytest.fixture
+def crew(tmp_path: Path) -> Iterator[Crew]:
+    """Makes a gateway of so many workers, to be started by the test."""
+    made: list[CrewSite] = []
+
+    def make(workers: int = 2, *arguments: str) -> CrewSite:
+        made.append(CrewSite(tmp_path, workers, *arguments))
+        return made[-1]
+
+    yield make
+    for site in made:
+        site.close()
+
+
+def started(site: CrewSite) -> CrewSite:
+    site.start()
+    return site.all_up()
+
+
+def test_four_workers_on_one_port_all_get_connections(crew: Crew) -> None:
+    site = started(crew(4))
+    pids = site.pids()
+    assert sorted(pids) == [0, 1, 2, 3]
+    assert len(set(pids.values())) == 4
+    assert site.gateway.process.pid not in pids.values()
+
+
+def test_a_unix_socket_and_a_port_are_served_by_workers_as_well(crew: Crew, tmp_path: Path) -> None:
+    path = tmp_path / "gateway.sock"
+    site = crew(2)
+    site.more_listeners.append(f"unix:{path}")
+    started(site)
+    assert site.dial(str(path)).get("/pong", HOST).body == b"old"
+    site.gateway.stop()
+    assert not path.exists()
+
+
+def test_a_port_that_somebody_else_has_stops_the_start(crew: Crew) -> None:
+    site = started(crew(2))
+    other = crew(2)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        other.more_listeners.append(f"127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(AssertionError, match="Address already in use"):
+            other.start()
+    assert other.gateway.wait() == 1
+    other.forget_gateway()
+    assert site.ask("/who")
+
+
+def test_a_worker_that_is_killed_under_load_takes_only_its_own_requests_along(
+    crew: Crew,
+) -> None:
+    site = started(crew(3))
+    pids = site.pids()
+    victims = site.client_of(pids[1])
+    with Load(site) as load:
+        os.kill(pids[1], signal.SIGKILL)
+        eventually(lambda: gone(pids[1]), "the end of the worker")
+        for _ in range(40):
+            assert site.ask("/who")["pid"] != pids[1], "a new connection finds another at once"
+        load.goes_on()
+    # Each client can have lost the one answer that was on its way from that worker.
+    assert all(isinstance(each, Closed) for each in load.failed), load.failed
+    assert len(load.failed) <= len(load.answered)
+    with pytest.raises((Closed, OSError)):
+        victims.get("/pong", HOST)
+    eventually(lambda: site.pids()[1] != pids[1], "another worker in its seat")
+    assert {number: pid for number, pid in site.pids().items() if number != 1} == {
+        number: pid for number, pid in pids.items() if number != 1
+    }
+    assert "worker 1" in site.gateway.log()
+    assert "SIGKILL" in site.gateway.log()
+    assert site.gateway.metric("gateway_worker_restarts_total") == 1
+
+
+def test_a_worker_that_dies_at_each_start_is_tried_ever_more_seldom_and_says_why(
+    crew: Crew,
+) -> None:
+    site = started(crew(2))
+    pids = site.pids()
+    for word, reason in (("raise", "the moon is full"), ("exit", "exit status 7"),
+                         ("die", "SIGKILL")):  # fmt: skip
+        (site.folder / "trouble").write_text(word)
+        os.kill(site.pids()[0], signal.SIGKILL)
+        eventually(lambda reason=reason: reason in site.gateway.log(), "the reason")
+        for _ in range(20):
+            assert site.ask("/who")["worker"] == 1, "the other takes the connections meanwhile"
+        assert site.gateway.admin("/readyz").status == 200
+        assert site.gateway.metric('gateway_worker_up{worker="0"}') == 0
+        (site.folder / "trouble").unlink()
+        site.all_up()
+    assert site.pids()[1] == pids[1]
+    assert "failure 2" in site.gateway.log()
+
+
+def test_a_worker_that_cannot_start_at_all_stops_the_start(crew: Crew) -> None:
+    for word, reason in (("raise", "the moon is full"), ("exit 1", "worker 1: it ended with")):
+        site = crew(2)
+        (site.folder / "trouble").write_text(word)
+        with pytest.raises(AssertionError, match="did not start"):
+            site.start()
+        assert site.gateway.wait() == 1
+        assert reason in site.gateway.log()
+        assert not accepts(site.gateway.port)
+        site.forget_gateway()
+
+
+def test_a_start_can_be_given_up(crew: Crew) -> None:
+    site = crew(2)
+    (site.folder / "trouble").write_text("hang 1")
+    site.launch()
+    eventually((site.folder / "hanging").exists, "the worker that hangs")
+    site.gateway.signal(signal.SIGTERM)
+    assert site.gateway.wait() == 0
+
+
+def test_workers_are_replaced_under_load_without_a_failed_request(crew: Crew) -> None:
+    site = started(crew(2))
+    before = site.pids()
+    source = site.folder / "crew.py"
+    source.write_text(source.read_text().replace("VERSION = 1", "VERSION = 2"))
+    with Load(site) as load:
+        site.gateway.signal(signal.SIGUSR2)
+        eventually(lambda: not alive(list(before.values())), "the old workers leaving")
+        load.goes_on()
+    assert load.failed == []
+    after = site.pids()
+    assert not set(after.values()) & set(before.values())
+    assert site.ask("/who")["version"] == 2
+    assert "the workers are replaced" in site.gateway.log()
+    assert set(before.values()) <= {
+        int(pid) for pid in (site.folder / "stopped").read_text().split()
+    }
+
+
+def test_workers_stay_when_the_first_new_one_does_not_start(crew: Crew) -> None:
+    site = started(crew(2))
+    before = site.pids()
+    (site.folder / "trouble").write_text("raise")
+    site.gateway.signal(signal.SIGUSR2)
+    eventually(lambda: "the workers are not replaced" in site.gateway.log(), "the refusal")
+    assert site.pids() == before
+    assert "the moon is full" in site.gateway.log()
+
+
+def test_a_worker_that_is_asked_to_go_finishes_and_is_replaced(crew: Crew) -> None:
+    site = started(crew(2))
+    pids = site.pids()
+    slow = site.client_of(pids[0])
+    slow.send(request("GET", "/crew/sleep/2", HOST))
+    os.kill(pids[0], signal.SIGTERM)
+    eventually(lambda: site.pids()[0] != pids[0], "another in its seat")
+    assert slow.answer().json() == {"pid": pids[0]}
+    eventually(lambda: gone(pids[0]), "its end")
+
+
+def test_all_workers_drain_and_the_admin_listener_answers_meanwhile(crew: Crew) -> None:
+    site = started(crew(2))
+    pids = site.pids()
+    slow = [site.client_of(pid) for pid in pids.values()]
+    idle = site.connect()
+    assert idle.get("/pong", HOST).status == 200
+    for client in slow:
+        client.send(request("GET", "/crew/sleep/3", HOST))
+    site.gateway.signal(signal.SIGTERM)
+    eventually(lambda: site.gateway.admin("/readyz").status == 503, "/readyz turning 503")
+    assert site.gateway.admin("/healthz").status == 200
+    idle.sees_the_end()
+    eventually(lambda: not accepts(site.gateway.port), "the listeners closing")
+    for client, pid in zip(slow, pids.values(), strict=True):
+        assert client.answer().json() == {"pid": pid}
+        client.sees_the_end()
+    assert site.gateway.wait() == 0
+    assert alive(list(pids.values())) == []
+
+
+def test_a_second_signal_breaks_off_what_is_in_flight(crew: Crew) -> None:
+    site = crew(2)
+    upstream = site.pool("silent", server=ScriptedUpstream(listening()))
+
+    def silence(connection: UpstreamConnection) -> None:
+        connection.read_request()
+        connection.wait_closed()
+
+    upstream.script = silence
+    started(site)
+    client = site.connect()
+    client.send(request("GET", "/", upstream.host))
+    upstream.wait_for(lambda: len(upstream.requests) == 1)
+    site.gateway.signal(signal.SIGINT)
+    eventually(lambda: site.gateway.admin("/readyz").status == 503, "the drain")
+    site.gateway.signal(signal.SIGINT)
+    with pytest.raises((Closed, OSError)):
+        client.answer()
+    assert site.gateway.wait() == 0
+
+
+def test_workers_end_when_their_supervisor_is_killed(crew: Crew) -> None:
+    site = started(crew(2))
+    pids = list(site.pids().values())
+    client = site.connect()
+    assert client.get("/pong", HOST).status == 200
+    site.gateway.kill()
+    client.sees_the_end()
+    eventually(lambda: not alive(pids), "the workers' end")
+    site.forget_gateway()
+
+
+def test_what_one_worker_publishes_all_hear_once(crew: Crew) -> None:
+    site = started(crew(3))
+    site.pids()
+    site.ask("/say/hello")
+    site.ask("/say/again")
+
+    def heard_by_all() -> bool:
+        everybody = site.everybody()
+        return len(everybody) == 3 and all(
+            sorted(each["heard"]) == ["again", "hello"] for each in everybody.values()
+        )
+
+    eventually(heard_by_all, "the words reaching everybody")
+
+
+def test_one_worker_leads_and_another_when_it_dies(crew: Crew) -> None:
+    site = started(crew(3))
+
+    def leaders() -> list[int]:
+        return [each["pid"] for each in site.everybody().values() if each["leads"]]
+
+    eventually(lambda: len(leaders()) == 1, "one leader")
+    (first,) = leaders()
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: len(found := leaders()) == 1 and found != [first], "another leader")
+    site.all_up()
+    assert len(leaders()) == 1
+
+
+def test_one_worker_has_its_own_broadcast_and_leads(crew: Crew) -> None:
+    site = started(crew(1))
+    site.ask("/say/hello")
+    eventually(lambda: site.ask("/who")["heard"] == ["hello"], "its own word")
+    assert site.ask("/who") == {
+        "pid": site.gateway.process.pid,
+        "worker": 0,
+        "leads": True,
+        "heard": ["hello"],
+        "nr": 0,
+        "version": 1,
+    }
