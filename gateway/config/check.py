@@ -6,6 +6,7 @@ import os
 import re
 from ipaddress import ip_address, ip_network
 
+from backends.limits import DRIVERS
 from gateway.config.addresses import check_target, parse_address
 from gateway.config.check_routes import check_routes
 from gateway.config.model import Config, HashBy, Listen, ListenTls, Server, Upstream, UpstreamTls
@@ -13,6 +14,7 @@ from gateway.config.nodes import Mapping, Scalar
 from gateway.config.problems import Problems, quoted, suggestion
 from gateway.config.source import Source
 
+DRIVEN = {"limits": tuple(DRIVERS)}
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 BACKENDS = ("sql", "keyvalue", "blobs", "search", "jobs", "events", "limits")
 
@@ -86,11 +88,20 @@ def _files(
 
 def _backends(root: Mapping, problems: Problems) -> None:
     section = root.entries.get("backends")
-    if isinstance(section, Mapping):
-        for name in section.entries:
-            if name not in BACKENDS:
-                message = f"unknown backend {quoted(name)}{suggestion(name, BACKENDS)}"
-                problems.add(section.keys[name], ((None, "backends"), name), message)
+    if not isinstance(section, Mapping):
+        return
+    for name, value in section.entries.items():
+        trail = ((None, "backends"), name)
+        if name not in BACKENDS:
+            message = f"unknown backend {quoted(name)}{suggestion(name, BACKENDS)}"
+            problems.add(section.keys[name], trail, message)
+        elif name not in DRIVEN:
+            problems.add(section.keys[name], trail, "this version has no driver for it")
+        elif isinstance(value, Scalar):
+            scheme, mark, _ = value.text.partition("://")
+            if not mark or scheme not in DRIVEN[name]:
+                known = suggestion(scheme, DRIVEN[name])
+                problems.add(value, trail, f"no driver has such a URL{known}")
 
 
 def _shared(config: Config, problems: Problems) -> None:

@@ -93,12 +93,12 @@ def test_sections_of_the_wrong_kind_are_told_once(tmp_path: Path) -> None:
     ]
 
 
-def test_unknown_backends_are_refused(tmp_path: Path) -> None:
-    text = "version: 1\nbackends: {limts: memory://, blobs: file:///x, x: y}"
+def test_backends_without_a_driver_are_refused(tmp_path: Path) -> None:
+    text = "version: 1\nbackends: {limts: memory://, blobs: file:///x, limits: redsi://me:secret@x}"
     assert mistakes(tmp_path, text) == [
         "2:12: backends.limts: unknown backend 'limts', did you mean 'limits'?",
-        "2:48: backends.x: unknown backend 'x'; known: "
-        "sql, keyvalue, blobs, search, jobs, events, limits",
+        "2:30: backends.blobs: this version has no driver for it",
+        "2:58: backends.limits: no driver has such a URL, did you mean 'redis'?",
     ]
 
 
