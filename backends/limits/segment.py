@@ -44,6 +44,7 @@ class Segment:
             self._file, self.memory = self._attach(prepare)
         except OSError as error:
             raise BackendError(f"limits: {self.path}: {error.strerror}") from error
+        self._childs = -1
         header = HEADER.unpack_from(self.memory)
         self.origin: float = header[4]
         self.secret: bytes = header[5]
@@ -107,12 +108,17 @@ class Segment:
         except FileNotFoundError:
             return False
 
-    def attach_again(self) -> None:
-        """In a forked child, whose locks would be its parent's: have one of its own."""
-        file = os.open(f"/proc/self/fd/{self._file}", os.O_RDWR | os.O_CLOEXEC)
-        _lock(file, fcntl.LOCK_SH)
+    def before_fork(self) -> None:
+        """A child that inherited this file would hold its parent's lock, not one of its own."""
+        self._childs = os.open(f"/proc/self/fd/{self._file}", os.O_RDWR | os.O_CLOEXEC)
+        _lock(self._childs, fcntl.LOCK_SH)
+
+    def after_fork_in_parent(self) -> None:
+        os.close(self._childs)
+
+    def after_fork_in_child(self) -> None:
         os.close(self._file)
-        self._file = file
+        self._file = self._childs
 
     def close(self) -> None:
         """Once. Views of `memory` have to be released before."""
@@ -131,10 +137,17 @@ def _lock(file: int, kind: int) -> bool:
     return True
 
 
-def _attach_children() -> None:
-    for segment in list(_open):
-        segment.attach_again()
+def _each(step: Callable[[Segment], None]) -> Callable[[], None]:
+    def steps() -> None:
+        for segment in list(_open):
+            step(segment)
+
+    return steps
 
 
 _open: weakref.WeakSet[Segment] = weakref.WeakSet()
-os.register_at_fork(after_in_child=_attach_children)
+os.register_at_fork(
+    before=_each(Segment.before_fork),
+    after_in_parent=_each(Segment.after_fork_in_parent),
+    after_in_child=_each(Segment.after_fork_in_child),
+)

@@ -1,7 +1,7 @@
 """A process that takes: `python -m tests.backends.limits.taking URL KEY COUNT SECONDS BURST HOW`.
 
 HOW is a number of takes, or a duration such as `2s`. It says "ready", begins when told by a line
-on stdin, and ends by saying how many passed, and when the first and the last take were made.
+on stdin, and ends by saying how many passed, when it began and when the last one passed.
 """
 
 from __future__ import annotations
@@ -89,18 +89,20 @@ async def take(url: str, key: str, numbers: tuple[int, float, int], how: str) ->
     limits = open_limits(url)
     say("ready")
     sys.stdin.readline()
-    first = now = time.monotonic()
+    first = last = now = time.monotonic()
     until = first + float(how[:-1]) if how.endswith("s") else float("inf")
     passed = 0
     for number in count():
         if now > until or str(number) == how:
             break
-        decision = limits.take(key, *numbers)
-        passed += (await decision if inspect.isawaitable(decision) else decision).allowed
-        await asyncio.sleep(0)  # as a worker's loop does
+        said = limits.take(key, *numbers)
+        decision = await said if inspect.isawaitable(said) else said
         now = time.monotonic()
+        if decision.allowed:
+            passed, last = passed + 1, now
+        await asyncio.sleep(0)  # as a worker's loop does
     await limits.close()
-    return Taken(passed, first, now)
+    return Taken(passed, first, last)
 
 
 def main() -> None:

@@ -92,6 +92,13 @@ def test_more_than_a_million_each_second_is_still_exact(timed: ShmLimits) -> Non
     assert allowed == [True, True, True, False, False]
 
 
+def counted(limits: ShmLimits, key: str) -> bool:
+    try:
+        return limits.take(key, 1, HOUR, 1).allowed
+    except BackendUnavailable:
+        return False
+
+
 class TestProcesses:
     def test_pass_exactly_the_burst_together(self, url: str) -> None:
         with takers(url, (1, HOUR, 1000), "500", key="key", many=8) as eight:
@@ -132,8 +139,8 @@ class TestProcesses:
             for _ in range(3):
                 with pytest.raises(BackendUnavailable, match="does not run"):
                     limits.take("key", 1, HOUR, 1)
-            others = [limits.take(f"other {number}", 1, HOUR, 1) for number in range(5)]
-            assert any(decision.allowed for decision in others)
+            others = [counted(limits, f"other {number}") for number in range(100)]
+            assert sum(others) > 80
             holder.kill()
             holder.wait()
         assert limits.take("key", 1, HOUR, 1).allowed
