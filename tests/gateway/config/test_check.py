@@ -98,7 +98,7 @@ def test_backends_without_a_driver_are_refused(tmp_path: Path) -> None:
     assert mistakes(tmp_path, text) == [
         "2:12: backends.limts: unknown backend 'limts', did you mean 'limits'?",
         "2:30: backends.blobs: this version has no driver for it",
-        "2:58: backends.limits: no driver has such a URL, did you mean 'redis'?",
+        "2:56: backends.limits: no driver has such a URL, did you mean 'redis'?",
     ]
 
 
