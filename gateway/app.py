@@ -157,7 +157,7 @@ class Gateway:
         if not accepting:
             self.listening.stop()
         if grace is None:
-            grace = GRACE if self.plane.connections and not self._hurry else 0.0
+            grace = 0.0 if self._hurry else GRACE
         if grace:
             log.info("draining")
             await asyncio.sleep(grace)
