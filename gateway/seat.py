@@ -37,7 +37,7 @@ class Subscribers:
 
     def __init__(self, outward: Callable[[str, bytes], None] | None = None) -> None:
         self._outward = outward
-        self._topics: dict[str, list[Callback]] = {}
+        self._topics: dict[str, list[tuple[Callback]]] = {}
 
     def publish(self, topic: str, payload: bytes) -> None:
         if len(payload) > PAYLOAD_LIMIT:
@@ -47,20 +47,19 @@ class Subscribers:
         asyncio.get_running_loop().call_soon(self.deliver, topic, payload)
 
     def subscribe(self, topic: str, callback: Callback) -> Cancel:
-        callbacks = self._topics.setdefault(topic, [])
-        callbacks.append(callback)
+        self._topics[topic] = [*self._topics.get(topic, ()), key := (callback,)]
 
         def cancel() -> None:
-            if callback in callbacks:
-                callbacks.remove(callback)
-            if not callbacks and self._topics.get(topic) is callbacks:
+            left = [each for each in self._topics.get(topic, ()) if each is not key]
+            self._topics[topic] = left
+            if not left:
                 del self._topics[topic]
 
         return cancel
 
     def deliver(self, topic: str, payload: bytes) -> None:
         """Call this worker's own subscribers. One that fails keeps nothing from the others."""
-        for callback in tuple(self._topics.get(topic, ())):
+        for (callback,) in self._topics.get(topic, ()):
             try:
                 callback(payload)
             except Exception:
