@@ -185,7 +185,7 @@ async def test_a_unix_socket_is_a_target_like_any_other(tmp_path: Path) -> None:
             assert status(answer) == 200
             assert answer.split(b"\r\n\r\n")[1].startswith(b"GET /x?y HTTP/1.1\r\nHost: ")
             server.close()
-            (tmp_path / "up.sock").unlink()
+            (tmp_path / "up.sock").unlink(missing_ok=True)  # a server of 3.13 has done so
             while echo.writers:
                 echo.writers.pop().close()
             assert status(await served.get()) == 502
