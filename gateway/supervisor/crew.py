@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.config.model import Server
 from gateway.errors import GatewayError
@@ -22,19 +22,25 @@ from gateway.telemetry.total import Total
 
 log = logging.getLogger("gateway.supervisor")
 
-START_WITHIN = 60.0
-"""Seconds a worker may take to build its table and start its plugins."""
-
-ANSWER_WITHIN = 5.0
 GRACE = 1.0
-TO_STOP = 15.0
-"""Seconds for what takes no time; for clients to hear that connections close; for plugins to
-stop, beyond the time to drain. Who takes longer is ended."""
+"""Seconds for clients to hear that connections close."""
 
 WELL_AFTER = 10.0
 """A worker that lived so long did not die of its start."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10.0
+
+
+class Patience(NamedTuple):
+    """Seconds a worker is given, and is ended after: to build its table and start its plugins,
+    to answer what takes no time, and to stop its plugins once it has drained."""
+
+    start: float = 60.0
+    answer: float = 5.0
+    stop: float = 15.0
+
+
+PATIENCE = Patience()
 
 
 class Crew:
@@ -51,7 +57,7 @@ class Crew:
         content: bytes,
         server: Server,
         metrics: Metrics,
-        start_within: float = START_WITHIN,
+        patience: Patience = PATIENCE,
     ) -> None:
         self.path = path
         self.content = content
@@ -60,7 +66,7 @@ class Crew:
         self.serving: list[WorkerProcess | None] = [None] * server.workers
         self.ending = False
         self._drain = server.drain
-        self._start_within = start_within
+        self.patience = patience
         self._failures = [0] * server.workers
         self._leader: WorkerProcess | None = None
         self._filling: dict[int, asyncio.Task[None]] = {}
@@ -125,7 +131,7 @@ class Crew:
         for worker in leaving:
             worker.tell(orders.DRAIN, orders.Drain(grace, accepting=True))
         self.doors.close()
-        await self._all_ended(self.processes, grace + self._drain + TO_STOP)
+        await self._all_ended(self.processes, grace + self._drain + self.patience.stop)
         self.kill()
         await self._all_ended(self.processes)
 
@@ -154,7 +160,7 @@ class Crew:
         doors = list(zip(self.doors.listens, descriptors, strict=True))
         try:
             await worker.start(
-                orders.Start(str(self.path), content, doors, number), self._start_within
+                orders.Start(str(self.path), content, doors, number), self.patience.start
             )
         except asyncio.CancelledError:
             worker.kill()
@@ -264,13 +270,13 @@ class Crew:
 
     async def _tell_arrangement(self, worker: WorkerProcess, arrange: orders.Arrange) -> None:
         try:
-            await worker.ask(type(None), orders.ARRANGE, arrange, within=ANSWER_WITHIN)
+            await worker.ask(type(None), orders.ARRANGE, arrange, within=self.patience.answer)
         except GatewayError as error:
             if worker.alive and not self.ending:
                 log.error("worker %d: %s", worker.number, error)
 
     async def _end_in_time(self, worker: WorkerProcess) -> None:
-        await self._all_ended([worker], GRACE + self._drain + TO_STOP)
+        await self._all_ended([worker], GRACE + self._drain + self.patience.stop)
         worker.kill()
 
     async def _connections(self, workers: Iterable[WorkerProcess]) -> int:

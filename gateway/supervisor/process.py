@@ -59,11 +59,16 @@ class WorkerProcess:
                     # Ctrl-C in a terminal is for the supervisor, which lets the workers drain.
                     process_group=0,
                 )
-            except OSError:
+            except BaseException:
                 ours.close()
                 raise
         worker = cls(number, process, content)
-        worker._channel = await Channel.over(ours, notes(worker), {})
+        try:
+            worker._channel = await Channel.over(ours, notes(worker), {})
+        except BaseException:
+            process.kill()
+            await process.wait()
+            raise
         worker.ended = asyncio.create_task(worker._wait())
         return worker
 
@@ -124,7 +129,8 @@ class WorkerProcess:
 
     async def _end(self) -> None:
         self.kill()
-        await self.ended
+        # Not awaited itself: who is cancelled here must not cancel that.
+        await asyncio.wait([self.ended])
 
     async def _wait(self) -> None:
         await self._process.wait()

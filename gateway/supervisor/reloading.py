@@ -10,7 +10,7 @@ from gateway.config import ConfigErrors
 from gateway.config.source import read_file
 from gateway.errors import GatewayError
 from gateway.supervisor import orders
-from gateway.supervisor.crew import ANSWER_WITHIN, START_WITHIN, Crew
+from gateway.supervisor.crew import Crew
 from gateway.supervisor.process import NotStarted, WorkerProcess
 from gateway.telemetry.metrics import Metrics
 
@@ -35,16 +35,16 @@ class Reloading:
             workers = self._crew.workers()
             if not workers:
                 return self._said(["no worker is there to look at the file"])
-            answers = await asyncio.gather(*(_prepare(each, content) for each in workers))
+            answers = await asyncio.gather(*(self._prepare(each, content) for each in workers))
             # The workers find the same mistakes.
             errors = list(dict.fromkeys(error for answer in answers for error in answer))
             if errors:
-                await asyncio.gather(*map(_abort, workers))
+                await asyncio.gather(*map(self._abort, workers))
                 return self._said(errors)
             self._crew.content = content
-            await asyncio.gather(*(_commit(each, content) for each in workers))
+            await asyncio.gather(*(self._commit(each, content) for each in workers))
             late = [each for each in self._crew.workers() if each.content != content]
-            await asyncio.gather(*(_follow(each, content) for each in late))
+            await asyncio.gather(*(self._follow(each, content) for each in late))
             return self._said([])
 
     async def roll(self) -> None:
@@ -67,37 +67,35 @@ class Reloading:
             log.info("reloaded %s", self._crew.path)
         return errors
 
+    async def _prepare(self, worker: WorkerProcess, content: bytes) -> list[str]:
+        try:
+            return await worker.ask(
+                list[str], orders.PREPARE, content, within=self._crew.patience.start
+            )
+        except GatewayError as error:
+            return [f"worker {worker.number}: {error}"]
 
-async def _prepare(worker: WorkerProcess, content: bytes) -> list[str]:
-    try:
-        return await worker.ask(list[str], orders.PREPARE, content, within=START_WITHIN)
-    except GatewayError as error:
-        return [f"worker {worker.number}: {error}"]
+    async def _commit(self, worker: WorkerProcess, content: bytes) -> None:
+        """A worker that does not take what all others have taken is replaced by one that does."""
+        try:
+            await worker.ask(type(None), orders.COMMIT, within=self._crew.patience.answer)
+        except GatewayError as error:
+            log.error("worker %d is replaced: %s", worker.number, error)
+            worker.kill()
+        else:
+            worker.content = content
 
+    async def _follow(self, worker: WorkerProcess, content: bytes) -> None:
+        """For one that began to serve while the others looked at the file."""
+        if errors := await self._prepare(worker, content):
+            log.error("worker %d is replaced: %s", worker.number, errors[0])
+            worker.kill()
+        else:
+            await self._commit(worker, content)
 
-async def _commit(worker: WorkerProcess, content: bytes) -> None:
-    """A worker that does not take what all others have taken is replaced by one that does."""
-    try:
-        await worker.ask(type(None), orders.COMMIT, within=ANSWER_WITHIN)
-    except GatewayError as error:
-        log.error("worker %d is replaced: %s", worker.number, error)
-        worker.kill()
-    else:
-        worker.content = content
-
-
-async def _follow(worker: WorkerProcess, content: bytes) -> None:
-    """For one that began to serve while the others looked at the file."""
-    if errors := await _prepare(worker, content):
-        log.error("worker %d is replaced: %s", worker.number, errors[0])
-        worker.kill()
-    else:
-        await _commit(worker, content)
-
-
-async def _abort(worker: WorkerProcess) -> None:
-    try:
-        await worker.ask(type(None), orders.ABORT, within=ANSWER_WITHIN)
-    except GatewayError as error:
-        # What it prepared is dropped with the next reload at the latest.
-        log.warning("worker %d: %s", worker.number, error)
+    async def _abort(self, worker: WorkerProcess) -> None:
+        try:
+            await worker.ask(type(None), orders.ABORT, within=self._crew.patience.answer)
+        except GatewayError as error:
+            # What it prepared is dropped with the next reload at the latest.
+            log.warning("worker %d: %s", worker.number, error)

@@ -13,7 +13,7 @@ from gateway.admin import AdminView
 from gateway.admin.guard import Refusal
 from gateway.errors import GatewayError, Problem
 from gateway.supervisor import orders
-from gateway.supervisor.crew import ANSWER_WITHIN, Crew
+from gateway.supervisor.crew import Crew
 from gateway.supervisor.process import WorkerProcess
 from gateway.supervisor.reloading import Reloading
 from gateway.telemetry.metrics import Metrics
@@ -121,7 +121,7 @@ class CommonView:
     async def _first(self, kind: Any, name: str, body: Any) -> Any:
         for worker in self._crew.workers():
             try:
-                return await worker.ask(kind, name, body, within=ANSWER_WITHIN)
+                return await worker.ask(kind, name, body, within=self._crew.patience.answer)
             except GatewayError as error:
                 log.warning("worker %d: %s", worker.number, error)
         raise Refusal(Problem(503, "No worker answers.", [("Retry-After", "1")]))
