@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from aiohttp.web_protocol import RequestHandler
 from gateway import finishing
 from gateway.errors import Problem
 from gateway.exchange import Exchange
-from gateway.http1.headers import field_line
+from gateway.plugin_answer import PluginAnswer, as_aiohttp, not_found
 
 if TYPE_CHECKING:
     from gateway.listener import Listener
@@ -207,7 +206,7 @@ class PluginHandler(RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         if resp is not None and resp is _router_s_refusal(request):
-            resp = _not_found(request, resp)
+            resp = not_found(request, resp)
         listener = self._listener
         try:
             finished = await super().finish_response(request, resp, start_time)
@@ -259,7 +258,7 @@ class PluginHandler(RequestHandler):
             self._listener.break_off("error")
             raise ConnectionResetError("the answer had begun")
         problem = Problem(status, "The plugin failed to handle this request.")
-        return _as_aiohttp(problem, request_id)
+        return as_aiohttp(problem, request_id)
 
 
 class PluginTransport(asyncio.Transport):
@@ -318,53 +317,6 @@ class PluginTransport(asyncio.Transport):
         return False
 
 
-class PluginAnswer:
-    """A plugin's answer as the response phase sees it."""
-
-    def __init__(self, response: web.StreamResponse) -> None:
-        self._response = response
-        self.headers = AiohttpHeaders(response)
-
-    @property
-    def status(self) -> int:
-        return self._response.status
-
-    @status.setter
-    def status(self, status: int) -> None:
-        self._response.set_status(status)
-
-
-class AiohttpHeaders:
-    """`Headers` over an aiohttp response."""
-
-    def __init__(self, response: web.StreamResponse) -> None:
-        self._fields = response.headers
-
-    def get(self, name: str, default: str | None = None) -> str | None:
-        return self._fields.get(name, default)
-
-    def getall(self, name: str) -> list[str]:
-        return self._fields.getall(name, [])
-
-    def set(self, name: str, value: str) -> None:
-        field_line(name, value)
-        self._fields.popall(name, None)
-        self._fields.add(name, value)
-
-    def add(self, name: str, value: str) -> None:
-        field_line(name, value)
-        self._fields.add(name, value)
-
-    def remove(self, name: str) -> None:
-        self._fields.popall(name, None)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._fields
-
-    def items(self) -> Iterator[tuple[str, str]]:
-        return iter(self._fields.items())
-
-
 def _router_s_refusal(request: web.BaseRequest) -> web.StreamResponse | None:
     return request.match_info.http_exception if isinstance(request, web.Request) else None
 
@@ -379,21 +331,6 @@ async def _prepare(request: web.Request, response: web.StreamResponse) -> None:
         exchange.answer = PluginAnswer(response)
         for phase in phases:
             phase(exchange)
-
-
-def _not_found(request: web.BaseRequest, refusal: web.StreamResponse) -> web.StreamResponse:
-    """The plugin has no such path, or not that method: said as the gateway says it."""
-    allow = refusal.headers.get("Allow")
-    detail = "The plugin takes no such method." if allow else "The plugin has no such path."
-    problem = Problem(refusal.status, detail, [("Allow", allow)] if allow else [])
-    exchange = request.get("exchange")
-    return _as_aiohttp(problem, exchange.request_id if exchange is not None else "-")
-
-
-def _as_aiohttp(problem: Problem, request_id: str) -> web.Response:
-    return web.Response(
-        status=problem.status, body=problem.render(request_id), headers=problem.headers
-    )
 
 
 def _head(exchange: Exchange, rewrite: Rewrite | None, listener: Listener) -> bytes:

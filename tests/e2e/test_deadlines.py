@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import time
 from collections.abc import Callable
@@ -153,7 +154,7 @@ def test_slow_clients_cannot_take_every_connection(
     deadline = time.monotonic() + DEADLINE
     while True:
         assert time.monotonic() < deadline
-        client = connect()
-        client.send(request("GET", "/pong", "a.test"))
-        if b" 200 " in client.wait_closed():
-            break
+        with contextlib.closing(connect()) as client:
+            client.send(request("GET", "/pong", "a.test"))
+            if b" 200 " in client.wait_closed():
+                break
