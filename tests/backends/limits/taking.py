@@ -93,13 +93,15 @@ async def take(url: str, key: str, numbers: tuple[int, float, int], how: str) ->
     until = first + float(how[:-1]) if how.endswith("s") else float("inf")
     passed = 0
     for number in count():
-        if now > until or str(number) == how:
+        if str(number) == how:
             break
         said = limits.take(key, *numbers)
         decision = await said if inspect.isawaitable(said) else said
         now = time.monotonic()
         if decision.allowed:
             passed, last = passed + 1, now
+        elif now > until:  # and nothing is left of what had piled up while no one could run
+            break
         await asyncio.sleep(0)  # as a worker's loop does
     await limits.close()
     return Taken(passed, first, last)
