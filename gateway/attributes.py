@@ -15,7 +15,9 @@ Template = Callable[[Exchange], str]
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A field name (RFC 9110, section 5.6.2)."""
 
-NOT_IN_A_FIELD = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+NOT_IN_A_FIELD = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# Control characters, what is no character, and spaces at the ends, which recipients take away.
+NOT_A_VALUE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]|^ | \Z")
 PLACE = re.compile(r"\$\{([^{}]*)\}")
 
 
@@ -40,44 +42,55 @@ def compile_attribute(expression: str) -> Attribute:
 def compile_template(text: str) -> Template:
     """`text` with every `${attribute}` filled in, fit to be a header field's value.
 
-    What is absent becomes "". What must not stand in a field (line breaks, NUL, other control
-    characters) or cannot (beyond Latin-1) is percent-encoded as UTF-8, so that no claim ever
-    splits a header. Raises ValueError for an unknown attribute, or for such a character in the
-    text itself.
+    Beyond ASCII it is UTF-8, carried as Latin-1 text like every field's bytes (`field_line`);
+    a `header:` goes on as the bytes that came. What is absent becomes "". So does a value with
+    a control character, or a space at an end: nothing splits a header, and no two values look
+    alike. Raises ValueError for an unknown attribute, or a control character in `text` itself.
     """
     pieces = PLACE.split(text)
-    literals, attributes = pieces[::2], [compile_attribute(piece) for piece in pieces[1::2]]
-    for literal in literals:
-        if "${" in literal:
-            raise ValueError("a ${ without its }")
-        if NOT_IN_A_FIELD.search(literal):
-            raise ValueError("a line break or another character that no header may hold")
-    if not attributes:
-        return lambda exchange: text
-    if len(attributes) == 1:
-        (before, after), (only,) = literals, attributes
-        return lambda exchange: before + field_value(only(exchange) or "") + after
+    values = [_compile_value(piece) for piece in pieces[1::2]]
+    literals = [_literal(piece) for piece in pieces[::2]]
+    if not values:
+        constant = literals[0]
+        return lambda exchange: constant
+    if len(values) == 1:
+        (before, after), (only,) = literals, values
+        return lambda exchange: before + only(exchange) + after
     first, *rest = literals
-    pairs = tuple(zip(attributes, rest, strict=True))
+    pairs = tuple(zip(values, rest, strict=True))
 
     def filled(exchange: Exchange) -> str:
         value = first
         for attribute, literal in pairs:
-            value += field_value(attribute(exchange) or "") + literal
+            value += attribute(exchange) + literal
         return value
 
     return filled
 
 
+def _literal(text: str) -> str:
+    if "${" in text:
+        raise ValueError("a ${ without its }")
+    if NOT_IN_A_FIELD.search(text):
+        raise ValueError("a line break or another character that no header may hold")
+    return text.encode("utf-8").decode("latin-1")
+
+
+def _compile_value(expression: str) -> Template:
+    attribute = compile_attribute(expression)
+    fit = _as_it_came if expression.startswith("header:") else field_value
+    return lambda exchange: fit(attribute(exchange) or "")
+
+
+def _as_it_came(value: str) -> str:
+    return "" if NOT_IN_A_FIELD.search(value) else value
+
+
 def field_value(text: str) -> str:
-    """`text` with everything percent-encoded that a field's value must not or cannot hold."""
-    if NOT_IN_A_FIELD.search(text) is None:
-        return text
-    return NOT_IN_A_FIELD.sub(_percent, text)
-
-
-def _percent(found: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass"))
+    """`text` as UTF-8, each byte as the Latin-1 character; "" for what no field can hold."""
+    if NOT_A_VALUE.search(text) is not None:
+        return ""
+    return text if text.isascii() else text.encode("utf-8").decode("latin-1")
 
 
 def _api_key(exchange: Exchange) -> str | None:

@@ -23,7 +23,7 @@ class NotARequest(GatewayError, ValueError):
 
 
 class Request(NamedTuple):
-    """`host` in lower case and without its port; `path` and `query` as they were given."""
+    """`host` in lower case, without port and last dot; `path` and `query` as they were given."""
 
     method: str
     host: str
@@ -130,7 +130,7 @@ def _request(method: str, url: str, headers: Sequence[tuple[str, str]]) -> Reque
         lines = HeaderLines([field_line(name, value) for name, value in headers])
     except ValueError as error:
         raise NotARequest(str(error)) from None
-    host = _without_port(lines.get("host") or host)
+    host = _normal_host(lines.get("host") or host)
     return Request(method, host, _bytes(path), _bytes(query), lines)
 
 
@@ -138,9 +138,9 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _without_port(host: str) -> str:
+def _normal_host(host: str) -> str:
     name, colon, port = host.lower().rpartition(":")
-    return name if colon and port.isdigit() else host.lower()
+    return (name if colon and port.isdigit() else host.lower()).rstrip(".")
 
 
 def _verdict(considered: Considered, secrets: frozenset[str]) -> Verdict:

@@ -17,6 +17,7 @@ ENDPOINTS = ("upstream", "plugin", "redirect", "respond")
 FRAMING = frozenset(("connection", "content-length", "date", "transfer-encoding", "upgrade"))
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 NOT_IN_A_FIELD = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 LITERAL = re.compile(r"(?:/[\w.~-]+)+", re.ASCII)
 
 
@@ -43,6 +44,8 @@ def check_routes(routes: list[Route], root: Mapping, problems: Problems) -> None
 
 def _unique(route: Route, ids: dict[str, Node], problems: Problems) -> None:
     place, trail = problems.place(route, "id")
+    if CONTROL.search(route.id):
+        problems.add(place, trail, "an id holds no control characters")
     first = ids.setdefault(route.id, place)
     if first is not place:
         message = f"duplicate id {shown(place)}, first on line {first.line}"

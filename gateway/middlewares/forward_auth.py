@@ -5,7 +5,6 @@ Reads like Traefik's forwardAuth, nginx's auth_request and Envoy's ext_authz whe
 
 from __future__ import annotations
 
-import string
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
@@ -19,6 +18,7 @@ from gateway.config.units import Duration
 from gateway.errors import Problem, Response
 from gateway.exchange import Exchange
 from gateway.http1.fields import IN_A_LINE
+from gateway.http1.namesakes import Namesakes
 from gateway.middleware import Middleware
 from gateway.middlewares.headers import PROTECTED
 from gateway.plugin import Context
@@ -50,9 +50,6 @@ OWN = PROTECTED | {
     "x-forwarded-uri",
     "x-request-id",
 }
-# CGI and what descends from it know X-User, x_user and X.User by one name: HTTP_X_USER.
-ALPHABET = (string.digits + string.ascii_letters).encode("ascii")
-ONE_SPELLING = bytes(byte if byte in ALPHABET else ord("-") for byte in range(256)).lower()
 
 Fields = list[tuple[str, str]]
 
@@ -97,7 +94,7 @@ class ForwardAuth(Middleware[ForwardAuthOptions]):
         self._url = URL(options.url)
         self._forward = {name.lower().encode("ascii"): name for name in options.forward}
         self._copy = {name.lower().encode("ascii"): name for name in options.copy}
-        self._spoofed = frozenset(_one_spelling(name) for name in self._copy)
+        self._spoofed = Namesakes(options.copy)
         self._session: aiohttp.ClientSession | None = None
         self._away = False
         asked = context.metrics.counter(
@@ -130,7 +127,7 @@ class ForwardAuth(Middleware[ForwardAuthOptions]):
         except UnicodeDecodeError:
             # Sent in other bytes, it would be authorized as one request and served as another.
             return Problem(400, "A part of the request that authorizes it is not UTF-8.")
-        self._drop_spoofed(exchange)
+        self._spoofed.drop(exchange)
         session = self._session
         assert session is not None
         try:
@@ -202,20 +199,6 @@ class ForwardAuth(Middleware[ForwardAuthOptions]):
                 shown.append((shown_as, value.strip(b" \t").decode()))
         return shown
 
-    def _drop_spoofed(self, exchange: Exchange) -> None:
-        if not self._spoofed:
-            return
-        names = {line.partition(b":")[0] for line in exchange.lines}
-        for name in names:
-            if _one_spelling(name) in self._spoofed:
-                exchange.headers.remove(name.decode("ascii"))
-        if exchange.forwarded is not None:
-            exchange.forwarded[:] = [
-                line
-                for line in exchange.forwarded
-                if _one_spelling(line.partition(b":")[0]) not in self._spoofed
-            ]
-
 
 def _check_url(text: str) -> None:
     """Raises ValueError, which does not show it."""
@@ -252,7 +235,3 @@ def _refusal(status: int, fields: Fields, body: bytes | None) -> Response:
         return Response(status, body, fields)
     kept = [field for field in fields if not field[0].startswith("Content-")]
     return Problem(status, "The authorization service refused the request.", kept)
-
-
-def _one_spelling(name: bytes) -> bytes:
-    return name.translate(ONE_SPELLING)

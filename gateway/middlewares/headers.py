@@ -8,6 +8,7 @@ from gateway.attributes import TOKEN, Template, compile_template
 from gateway.config.model import Section
 from gateway.exchange import Exchange
 from gateway.http1.headers import Headers as HeaderSection
+from gateway.http1.namesakes import Namesakes, one_spelling
 from gateway.middleware import Middleware
 from gateway.plugin import Context
 
@@ -31,7 +32,8 @@ class HeaderEdits(Section, frozen=True):
 
     Values may hold `${jwt.sub}` and every other attribute of gateway/attributes.py; one that is
     absent leaves nothing in its place, so that `set` never lets a client's own value through.
-    `remove` takes names, and prefixes such as `x-internal-*`.
+    `remove` takes names, and prefixes such as `x-internal-*`. What a request loses by `remove`
+    and `set`, it loses in every spelling that an endpoint may take for it (`x_user`).
     """
 
     set: dict[str, str] = msgspec.field(default_factory=dict)
@@ -54,14 +56,18 @@ class Headers(Middleware[HeadersOptions]):
 
     def __init__(self, options: HeadersOptions, context: Context) -> None:
         super().__init__(options, context)
-        self._on_request = Edits(options.request).apply
-        self._on_response = Edits(options.response).apply
+        self._on_request = Edits(options.request)
+        self._on_response = Edits(options.response)
+        self._spoofed = self._on_request.namesakes()
 
     def request(self, exchange: Exchange) -> None:
-        self._on_request(exchange.headers, exchange)
+        self._spoofed.drop(exchange)
+        self._on_request.fill(exchange.headers, exchange)
 
     def response(self, exchange: Exchange) -> None:
-        self._on_response(exchange.answer.headers, exchange)
+        headers = exchange.answer.headers
+        self._on_response.remove(headers)
+        self._on_response.fill(headers, exchange)
 
 
 class Edits:
@@ -77,7 +83,11 @@ class Edits:
         self._remove = tuple(_name(name) for name in edits.remove if not name.endswith("*"))
         self._prefixes = tuple(_prefix(name) for name in edits.remove if name.endswith("*"))
 
-    def apply(self, headers: HeaderSection, exchange: Exchange) -> None:
+    def namesakes(self) -> Namesakes:
+        """What a client must not bring, be it removed or set."""
+        return Namesakes((*self._remove, *(name for name, _ in self._set)), self._prefixes)
+
+    def remove(self, headers: HeaderSection) -> None:
         for name in self._remove:
             headers.remove(name)
         if self._prefixes:
@@ -85,6 +95,8 @@ class Edits:
             for name in names:
                 if name.startswith(self._prefixes):
                     headers.remove(name)
+
+    def fill(self, headers: HeaderSection, exchange: Exchange) -> None:
         for name, value in self._set:
             headers.set(name, value(exchange))
         for name, value in self._add:
@@ -104,7 +116,7 @@ def _templates(fields: dict[str, str]) -> tuple[tuple[str, Template], ...]:
 def _name(name: str) -> str:
     if TOKEN.fullmatch(name) is None:
         raise ValueError(f"{name!r} is not a header's name")
-    if name.lower() in PROTECTED:
+    if _spelled(name) in PROTECTED:
         raise ValueError(f"{name} belongs to the gateway: it frames messages on a connection")
     return name
 
@@ -114,6 +126,10 @@ def _prefix(pattern: str) -> str:
     if "*" in prefix or TOKEN.fullmatch(prefix) is None:
         raise ValueError(f"{pattern!r} is not a header's name or a prefix such as x-internal-*")
     for name in sorted({*PROTECTED, "host"}):
-        if name.startswith(prefix):
+        if name.startswith(_spelled(prefix)):
             raise ValueError(f"{pattern} would remove {name}, which belongs to the gateway")
     return prefix
+
+
+def _spelled(name: str) -> str:
+    return one_spelling(name.encode("ascii")).decode("ascii")

@@ -37,6 +37,8 @@ class IpFilterOptions(Section, frozen=True):
     deny: list[str] = msgspec.field(default_factory=list)
 
     def __post_init__(self) -> None:
+        if not self.allow and not self.deny:
+            raise ValueError("allow or deny is missing: a filter that filters nothing")
         for name, networks in (("allow", self.allow), ("deny", self.deny)):
             try:
                 Networks(networks)

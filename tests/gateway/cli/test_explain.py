@@ -131,8 +131,16 @@ def test_a_wrong_method_is_told_the_right_ones(table: Resolved) -> None:
 def test_a_host_header_goes_before_the_url(table: Resolved) -> None:
     headers = [("Host", "API.example.com:80"), ("x-v", "hunter2")]
     assert explain(table, "GET", "http://other/users", headers).route == "users"
+    headers[0] = ("Host", "api.example.com.:80")
+    assert explain(table, "GET", "/users", headers).route == "users"
     headers[0] = ("host", "[::1]:80")
     assert explain(table, "GET", "/users", headers).route == "any"
+
+
+@pytest.mark.parametrize("host", ["api.example.com.", "API.example.com.:4003"])
+def test_a_dot_at_the_end_of_a_host_is_none_of_its_name(table: Resolved, host: str) -> None:
+    found = explain(table, "GET", f"http://{host}/users", [("x-v", "hunter2")])
+    assert found.route == "users"
 
 
 def test_a_router_that_is_there_already_can_be_asked(table: Resolved) -> None:

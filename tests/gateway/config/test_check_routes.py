@@ -47,6 +47,13 @@ def test_a_substituted_name_is_not_shown(tmp_path: Path) -> None:
     assert not any("hunter2" in each or "topsecret" in each for each in found)
 
 
+@pytest.mark.parametrize("escape", ["\\n", "\\0", "\\x7f", "\\x9b"])
+def test_an_id_holds_no_control_characters(tmp_path: Path, escape: str) -> None:
+    text = f'version: 1\nroutes:\n  - {{id: "a{escape}b", match: {{path: /a}}, respond: {{}}}}\n'
+    [mistake] = mistakes(tmp_path, text)
+    assert mistake == "3:10: routes[0].id: an id holds no control characters"
+
+
 def test_ids_are_unique(tmp_path: Path) -> None:
     text = MINIMAL + (
         "routes:\n"

@@ -12,9 +12,9 @@ def welcome(ip: str, allow: list[str] | None = None, deny: list[str] | None = No
     return IpFilter(chosen, context()).request(request(ip=ip)) is None
 
 
-@pytest.mark.parametrize("ip", ["192.0.2.1", "2001:db8::1", "", "unix"])
-def test_without_lists_everybody_is_welcome(ip: str) -> None:
-    assert welcome(ip)
+def test_a_filter_that_filters_nothing_is_refused_at_load() -> None:
+    with pytest.raises(ValueError, match="allow or deny is missing: a filter that filters nothing"):
+        IpFilterOptions()
 
 
 def test_a_refusal_is_a_403_problem() -> None:
