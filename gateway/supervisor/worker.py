@@ -41,6 +41,10 @@ reported is lost."""
 A_ROUTE_MORE = 0.00005
 """... and so many more for each route: a look at one takes a two-hundredth of that."""
 
+SELDOM = 1000
+"""A family is collected in one go, in microseconds when it is small; all of them are reported
+by so many times the longest of these."""
+
 LAST_WORDS = 1.0
 PATIENCE = 10.0
 """Seconds for the last report to get out; for plugins to stop, beyond the time to drain."""
@@ -55,7 +59,8 @@ class Worker:
         self.ended = asyncio.Event()
         self._channel: Channel
         self._changes: Changes
-        self._scraping = asyncio.Lock()
+        self._pushing = asyncio.Lock()
+        self._families_every = FAMILIES_EVERY
 
     async def connect(self, sock: socket.socket) -> None:
         notes = {
@@ -179,24 +184,36 @@ class Worker:
             pause = PUSH_EVERY
             if self.gateway is not None and not self._channel.behind:
                 families = time.monotonic() >= due
-                due += FAMILIES_EVERY if families else 0.0
                 await self._push(families)
+                due += self._families_every if families else 0.0
                 pause += A_ROUTE_MORE * len(self.gateway.metrics.routes())
             await asyncio.sleep(pause)
 
     async def _push(self, families: bool) -> None:
         """What changed since the last time, a piece at a time, between other work."""
-        async with self._scraping:
+        async with self._pushing:
             for piece in self._changes.routes():
                 if piece.routes or piece.gone:
                     self._channel.tell(orders.NUMBERS, piece)
                 await asyncio.sleep(0)
-            try:
-                for piece in self._changes.families() if families else ():
-                    self._channel.tell(orders.NUMBERS, piece)
-                    await asyncio.sleep(0)
-            except Exception:
-                log.exception("a metric cannot be read")
+            if families:
+                await self._push_families()
+
+    async def _push_families(self) -> None:
+        pieces = self._changes.families()
+        longest = 0.0
+        try:
+            while True:
+                began = time.thread_time()
+                piece = next(pieces, None)
+                if piece is None:
+                    break
+                self._channel.tell(orders.NUMBERS, piece)
+                longest = max(longest, time.thread_time() - began)
+                await asyncio.sleep(0)
+        except Exception:
+            log.exception("a metric cannot be read")
+        self._families_every = max(FAMILIES_EVERY, SELDOM * longest)
 
     def _publish(self, topic: str, payload: bytes) -> None:
         if not self._channel.tell(orders.MESSAGE, orders.Message(topic, payload)):

@@ -33,7 +33,8 @@ class Metrics:
 
     A metric is made the first time it is asked for and found again after a reload; asking for
     it with another type, labels or buckets is a ValueError. `process` adds the process's own
-    numbers; `gateway.telemetry.total` adds up those of several workers.
+    numbers; `gateway.telemetry.total` adds up those of several workers. `forgotten` counts how
+    often routes may have been taken away.
     """
 
     def __init__(self, version: str = "unknown", *, process: bool = True) -> None:
@@ -43,6 +44,7 @@ class Metrics:
         self._known: dict[str, tuple[tuple[object, ...], Any]] = {}
         self._watches: list[Watch] = []
         self._routes: dict[str, RouteMetrics] = {}
+        self.forgotten = 0
         self.registry.register(_RouteFamilies())
         if process:
             ProcessCollector(registry=self.registry)
@@ -135,6 +137,7 @@ class Metrics:
         """Forget the routes that a reload took away. Requests still on them count nowhere."""
         kept = {UNMATCHED, *ids}
         self._routes = {id_: route for id_, route in self._routes.items() if id_ in kept}
+        self.forgotten += 1
 
     def routes(self) -> tuple[RouteMetrics, ...]:
         return tuple(self._routes.values())

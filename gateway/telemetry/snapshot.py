@@ -43,11 +43,13 @@ class Changes:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._told: dict[str, tuple[RouteMetrics, Cells]] = {}
+        self._forgotten = metrics.forgotten
 
     def routes(self) -> Iterator[Piece]:
         """The caller may pause after each piece; an empty one is a good place for that."""
         present = self._metrics.routes()
-        if len(self._told) > len(present) or not self._told.keys() <= {r.id for r in present}:
+        if self._forgotten != self._metrics.forgotten:
+            self._forgotten = self._metrics.forgotten
             gone = self._told.keys() - {route.id for route in present}
             for route_id in gone:
                 del self._told[route_id]
