@@ -140,13 +140,13 @@ class TestAPassword:
 class TestTls:
     async def test_is_spoken_and_the_certificate_verified(self, tmp_path: Path) -> None:
         authority = Authority(tmp_path)
-        tunnel = await asyncio.start_server(
-            lambda *streams: _pass_on(server.port, *streams),
-            "localhost",
-            ssl=authority.serving("localhost"),
-        )
-        port = tunnel.sockets[0].getsockname()[1]
         with RedisServer(tmp_path) as server:
+            tunnel = await asyncio.start_server(
+                lambda *streams: _pass_on(server.port, *streams),
+                "localhost",
+                ssl=authority.serving("localhost"),
+            )
+            port = tunnel.sockets[0].getsockname()[1]
             trusting = open_limits(
                 f"rediss://localhost:{port}/0?timeout=5s&ssl_ca_certs={authority.ca}"
             )
