@@ -41,11 +41,11 @@ class AiohttpHeaders:
     def set(self, name: str, value: str) -> None:
         field_line(name, value)
         self._fields.popall(name, None)
-        self._fields.add(name, value)
+        self._fields.add(name, _as_aiohttp_sends_it(value))
 
     def add(self, name: str, value: str) -> None:
         field_line(name, value)
-        self._fields.add(name, value)
+        self._fields.add(name, _as_aiohttp_sends_it(value))
 
     def remove(self, name: str) -> None:
         self._fields.popall(name, None)
@@ -55,6 +55,16 @@ class AiohttpHeaders:
 
     def items(self) -> Iterator[tuple[str, str]]:
         return iter(self._fields.items())
+
+
+def _as_aiohttp_sends_it(value: str) -> str:
+    """aiohttp encodes text as UTF-8; here a field's bytes are carried as Latin-1 text."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value
 
 
 def not_found(request: web.BaseRequest, refusal: web.StreamResponse) -> web.StreamResponse:

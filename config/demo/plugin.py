@@ -19,6 +19,7 @@ from gateway import Context, Plugin
 from .tokens import LIFETIME, Issuer
 from .upstream import application
 
+PATIENCE = 30.0
 HOME = Path(__file__).with_name("landing.html")
 CARD = """
   ait-gateway listens on $url (Ctrl-C drains and stops)
@@ -108,13 +109,22 @@ class Demo(Plugin[DemoOptions]):
 
     async def _show_card(self) -> None:
         """Once the gateway answers with this plugin, so that every command on it works."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._reachable()
+        except TimeoutError:
+            url = self.options.url
+            self.context.log.warning("this gateway is not reached at %s: is the url right?", url)
+            return
+        sys.stderr.write(Template(CARD).substitute(msgspec.structs.asdict(self.options)))
+        sys.stderr.flush()
+
+    async def _reachable(self) -> None:
         ours = await self._issuer.jwks()
         async with aiohttp.ClientSession() as session:
             while True:
                 with suppress(aiohttp.ClientError, ValueError):
                     async with session.get(f"{self.options.url}/demo/jwks.json") as answer:
                         if await answer.json() == ours:
-                            break
+                            return
                 await asyncio.sleep(0.1)
-        sys.stderr.write(Template(CARD).substitute(msgspec.structs.asdict(self.options)))
-        sys.stderr.flush()
