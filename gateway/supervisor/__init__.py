@@ -7,6 +7,7 @@ what they counted, and has the admin listener. No request passes through it.
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,8 @@ from gateway.supervisor.view import CommonView
 from gateway.telemetry.metrics import Metrics
 
 __all__ = ["supervise"]
+
+log = logging.getLogger(__name__)
 
 
 def supervise(path: Path, content: bytes, server: Server, watched: Stamp | None) -> int:
@@ -63,6 +66,7 @@ class Supervisor:
         if self._server.admin is not None:
             view = CommonView(self._crew, self._reloading, self._metrics)
             self._admin = await start_admin(admin_app(view), self._server.admin)
+            log.info("admin on %s", self._admin.address)
         starting = asyncio.create_task(self._crew.start())
         told = asyncio.create_task(self._told.wait())
         await asyncio.wait([starting, told], return_when=asyncio.FIRST_COMPLETED)

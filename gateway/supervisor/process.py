@@ -20,6 +20,9 @@ T = TypeVar("T")
 LAST_WORDS = 1.0
 """Seconds after the process's end for what it still sent."""
 
+TO_CLEAN_UP = 5.0
+"""Seconds for a worker that could not start to stop the plugins which could."""
+
 
 class NotStarted(GatewayError):
     """The worker did not get as far as serving; the message says why."""
@@ -85,6 +88,8 @@ class WorkerProcess:
         try:
             await self._channel.ask(orders.START, start, within=within)
         except Refused as refused:
+            # It stops what it had started, and goes.
+            await asyncio.wait([self.ended], timeout=TO_CLEAN_UP)
             await self._end()
             raise NotStarted(f"worker {self.number}: {refused}") from None
         except Unanswered as unanswered:

@@ -46,8 +46,10 @@ SELDOM = 1000
 by so many times the longest of these."""
 
 LAST_WORDS = 1.0
-PATIENCE = 10.0
+PATIENCE = 15.0
 """Seconds for the last report to get out; for plugins to stop, beyond the time to drain."""
+
+LOOK_AT_PARENT = 1.0
 
 
 class Worker:
@@ -55,6 +57,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.gateway: Gateway | None = None
+        self._started = False
         self.order = orders.Drain(None, False)
         self.ended = asyncio.Event()
         self._channel: Channel
@@ -94,7 +97,6 @@ class Worker:
         await self.ended.wait()
         try:
             if self.gateway is not None:
-                self._leave_in_the_end(self.gateway.resolved.config.server.drain)
                 await self.gateway.stop(self.order.grace, self.order.accepting)
         finally:
             reporting.cancel()
@@ -103,28 +105,29 @@ class Worker:
             self._channel.close()
             await asyncio.wait([self._channel.ended], timeout=LAST_WORDS)
 
-    def _leave_in_the_end(self, drain: float) -> None:
-        """Whatever hangs, plugins or the loop itself: nobody may be left to end this process."""
-        deadline = threading.Timer(drain + PATIENCE, os._exit, [1])
-        deadline.daemon = True
-        deadline.start()
-
     # Calls
 
     async def _start(self, body: Any) -> None:
         start = read(body, orders.Start)
         try:
-            resolved = await asyncio.to_thread(configuration, Path(start.path), start.content)
+            await self._serve(start)
         except ConfigErrors as errors:
             raise LoadError(str(errors)) from None
+        except OSError as error:
+            raise LoadError(str(error)) from error
+        finally:
+            if not self._started:
+                # The answer goes out first; then what was started is stopped.
+                asyncio.get_running_loop().call_soon(self.ended.set)
+
+    async def _serve(self, start: orders.Start) -> None:
+        resolved = await asyncio.to_thread(configuration, Path(start.path), start.content)
         logs.configure(resolved.config.server.log_level)
         seat = Seat(start.number, self._publish, leads=False)
         self.gateway = Gateway(Path(start.path), resolved, seat)
         self._changes = Changes(self.gateway.metrics)
-        try:
-            await self.gateway.start(start.doors)
-        except OSError as error:
-            raise LoadError(str(error)) from error
+        await self.gateway.start(start.doors)
+        self._started = True
 
     async def _arrange(self, body: Any) -> None:
         arrange = read(body, orders.Arrange)
@@ -225,10 +228,22 @@ class Worker:
         return self.gateway
 
 
+def _outlive_no_supervisor(worker: Worker, parent: int) -> None:
+    """It ends workers that hang; once it has died, nobody else would. Runs in a thread."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_AT_PARENT)
+    gateway = worker.gateway
+    time.sleep(PATIENCE if gateway is None else PATIENCE + gateway.resolved.config.server.drain)
+    os._exit(1)
+
+
 async def _run(descriptor: int) -> None:
     sock = socket.socket(fileno=descriptor)
     sock.set_inheritable(False)
     worker = Worker()
+    threading.Thread(
+        target=_outlive_no_supervisor, args=(worker, os.getppid()), daemon=True
+    ).start()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, worker.leave)
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):

@@ -25,7 +25,11 @@ routes: [{id: odd, match: {path: /**}, plugin: odd}]
 PLUGIN = """\
 import asyncio, os, signal, threading, time
 from pathlib import Path
-from gateway import Plugin
+from gateway import Middleware, Plugin
+
+class Refusing(Middleware):
+    async def start(self):
+        raise RuntimeError("not me")
 
 class Odd(Plugin):
     async def start(self):
@@ -42,6 +46,9 @@ class Odd(Plugin):
             if marker.exists():
                 raise RuntimeError("once is enough")
             marker.touch()
+
+    async def stop(self):
+        Path(__file__).with_name("stopped").touch()
 """
 
 PATIENCE = Patience()
@@ -147,3 +154,15 @@ async def test_a_worker_that_takes_no_commit_is_replaced_by_one_that_serves_the_
     await reload
     await until(lambda: len(crew.workers()) == 2 and victim not in crew.workers())
     assert {worker.content for worker in crew.workers()} == {crew.content}
+
+
+async def test_a_worker_that_cannot_start_stops_what_it_had_started(
+    make: Make, tmp_path: Path
+) -> None:
+    crew = make("note")
+    crew.content = crew.content.replace(
+        b"routes:", b"middlewares: {refusing: {use: ./odd.py:Refusing}}\nroutes:"
+    )
+    with pytest.raises(NotStarted, match="middleware refusing failed to start"):
+        await crew.start()
+    assert (tmp_path / "stopped").exists()
