@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -217,3 +218,87 @@ def test_an_upstream_has_a_target_that_may_be_chosen(tmp_path: Path) -> None:
         "4:16: upstreams.b.targets: every target has weight 0",
         "5:6: upstreams.c: the key 'targets' is missing",
     ]
+
+
+def test_upstreams_are_balanced_and_checked_by_what_there_is(tmp_path: Path) -> None:
+    text = """\
+    version: 1
+    upstreams:
+      a: {targets: [{url: "http://a"}], balance: {consistent_hash: "header:x y"}}
+      b: {targets: [{url: "http://a"}], balance: {consistent_hash: user}}
+      c: {targets: [{url: "http://a"}], balance: round_robbin}
+      d: {targets: [{url: "http://a"}], health: {active: {path: "health z"}}}
+      e: {targets: [{url: "http://a"}], deadline_header: "x: y"}
+      f: {targets: [{url: "http://a"}], retries: {on: [connect, 505]}}
+    """
+    expected = "expected header:NAME, cookie:NAME, ip or path"
+    found = [each.split(": ", 1)[1] for each in mistakes(tmp_path, text)]
+    assert sorted(found) == [
+        "upstreams.a.balance.consistent_hash: 'header:x y': this is not a name of a header or cookie",
+        f"upstreams.b.balance.consistent_hash: 'user': {expected}",
+        "upstreams.c.balance: expected one of least_requests, random_two, round_robin, "
+        "got 'round_robbin', did you mean 'round_robin'?",
+        "upstreams.d.health.active.path: 'health z': expected a path such as /healthz",
+        "upstreams.e.deadline_header: 'x: y': this is not a name of a header or cookie",
+        "upstreams.f.retries.on[1]: expected one of 502, 503, 504, connect, reset, timeout, got 505",
+    ]
+
+
+def test_every_way_to_balance_and_check_is_accepted(tmp_path: Path) -> None:
+    text = """\
+    version: 1
+    upstreams:
+      a: {targets: [{url: "http://a"}], balance: random_two, health: {active: {}, passive: null}}
+      b: {targets: [{url: "http://a"}], balance: {consistent_hash: "cookie:id"}}
+      c: {targets: [{url: "http://a"}], balance: {consistent_hash: ip}, health: {panic: 0%}}
+      d:
+        targets: [{url: "http://a"}]
+        balance: {consistent_hash: path}
+        deadline_header: X-Left
+        health: {active: {path: "/h?a=1"}, passive: {on: [5xx]}, slow_start: 0s}
+        retries: {on: [timeout, 502, 503, 504], per_try: 1s, backoff: 10ms, budget: 5%}
+    """
+    assert mistakes(tmp_path, text) == []
+
+
+@pytest.mark.parametrize("workers", ["2", "auto"])
+@pytest.mark.parametrize("backends", ["", "backends: {limits: memory://}"])
+def test_several_workers_share_no_limit_in_memory(
+    tmp_path: Path, workers: str, backends: str
+) -> None:
+    text = f"""\
+    version: 1
+    server: {{workers: {workers}}}
+    middlewares:
+      own: {{use: rate_limit, rate: 1/s, scope: worker}}
+      all: {{use: rate_limit, rate: 1/s, scope: shared}}
+      other: {{use: headers, scope: shared}}
+    {backends}
+    """
+    assert mistakes(tmp_path, text) == [
+        "5:44: middlewares.all.scope: with several workers a shared limit needs backends.limits: "
+        "shm:// (this host) or redis:// (all hosts)"
+    ]
+    alone = text.replace(f"workers: {workers}", "workers: 1")
+    assert mistakes(tmp_path, alone) == []
+    if backends:
+        assert mistakes(tmp_path, text.replace("memory://", "shm:///limits")) == []
+
+
+@pytest.mark.parametrize(
+    ("workers", "said"),
+    [
+        ("0", "must be at least 1"),
+        ("all", "expected a whole number or auto, got 'all'"),
+        ("true", "expected a whole number or auto, got true"),
+        ("1.5", "expected a whole number, got 1.5"),
+    ],
+)
+def test_workers_are_a_number_or_auto(tmp_path: Path, workers: str, said: str) -> None:
+    text = f"version: 1\nserver: {{workers: {workers}}}"
+    assert mistakes(tmp_path, text) == [f"2:19: server.workers: {said}"]
+
+
+def test_auto_is_one_worker_a_core(tmp_path: Path) -> None:
+    config = load(written(tmp_path, "version: 1\nserver: {workers: auto}"), {}).config
+    assert config.server.workers == len(os.sched_getaffinity(0))
