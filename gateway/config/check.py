@@ -16,6 +16,7 @@ from gateway.config.source import Source
 
 DRIVEN = {"limits": tuple(DRIVERS)}
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+MEANT = frozenset({"connection", "content-length", "host", "te", "trailer", "transfer-encoding"})
 BACKENDS = ("sql", "keyvalue", "blobs", "search", "jobs", "events", "limits")
 
 
@@ -45,7 +46,7 @@ def _upstream(upstream: Upstream, source: Source, problems: Problems) -> None:
         problems.check_texts(target, "url", check_target)
     if upstream.targets and not any(target.weight for target in upstream.targets):
         problems.add(*problems.place(upstream, "targets"), "every target has weight 0")
-    problems.check_texts(upstream, "deadline_header", _field_name)
+    problems.check_texts(upstream, "deadline_header", _own_header)
     if isinstance(upstream.balance, HashBy):
         problems.check_texts(upstream.balance, "consistent_hash", check_hash_key)
     if upstream.health.active:
@@ -68,6 +69,12 @@ def check_hash_key(text: str) -> None:
 def _field_name(text: str) -> None:
     if not TOKEN.fullmatch(text):
         raise ValueError("this is not a name of a header or cookie")
+
+
+def _own_header(text: str) -> None:
+    _field_name(text)
+    if text.lower() in MEANT:
+        raise ValueError("this header has a meaning of its own")
 
 
 def _check_path(text: str) -> None:

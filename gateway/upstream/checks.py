@@ -94,11 +94,11 @@ class Check:
         while True:
             async with places:
                 why = await self._ask()
-            self._count(not why, why or "its checks succeed")
+            self.count(not why, why or "its checks succeed")
             pause = uniform(interval * (1 - JITTER), interval * (1 + JITTER))  # noqa: S311
             await asyncio.sleep(pause)
 
-    def _count(self, well: bool, why: str) -> None:
+    def count(self, well: bool, why: str) -> None:
         if well is self._healthy:
             self._against = 0
         else:

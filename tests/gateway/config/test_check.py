@@ -230,17 +230,21 @@ def test_upstreams_are_balanced_and_checked_by_what_there_is(tmp_path: Path) -> 
       d: {targets: [{url: "http://a"}], health: {active: {path: "health z"}}}
       e: {targets: [{url: "http://a"}], deadline_header: "x: y"}
       f: {targets: [{url: "http://a"}], retries: {on: [connect, 505]}}
+      g: {targets: [{url: "http://a"}], deadline_header: Content-Length}
     """
     expected = "expected header:NAME, cookie:NAME, ip or path"
+    no_name = "this is not a name of a header or cookie"
     found = [each.split(": ", 1)[1] for each in mistakes(tmp_path, text)]
     assert sorted(found) == [
-        "upstreams.a.balance.consistent_hash: 'header:x y': this is not a name of a header or cookie",
+        f"upstreams.a.balance.consistent_hash: 'header:x y': {no_name}",
         f"upstreams.b.balance.consistent_hash: 'user': {expected}",
         "upstreams.c.balance: expected one of least_requests, random_two, round_robin, "
         "got 'round_robbin', did you mean 'round_robin'?",
         "upstreams.d.health.active.path: 'health z': expected a path such as /healthz",
-        "upstreams.e.deadline_header: 'x: y': this is not a name of a header or cookie",
-        "upstreams.f.retries.on[1]: expected one of 502, 503, 504, connect, reset, timeout, got 505",
+        f"upstreams.e.deadline_header: 'x: y': {no_name}",
+        "upstreams.f.retries.on[1]: expected one of 502, 503, 504, connect, reset, timeout, "
+        "got 505",
+        "upstreams.g.deadline_header: 'Content-Length': this header has a meaning of its own",
     ]
 
 
