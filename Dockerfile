@@ -22,8 +22,9 @@ USER 10001:10001
 EXPOSE 4003
 # The first SIGTERM drains; give `docker stop` more time than server.drain.
 STOPSIGNAL SIGTERM
-# The admin listener is bound to the container's own loopback.
+# Where the table puts the admin listener: in the container, on its own loopback.
+ENV ADMIN=127.0.0.1:9901
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
-    CMD ["python", "-c", "from http.client import HTTPConnection as C; c = C('127.0.0.1', 9901, timeout=2); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
+    CMD ["python", "-c", "import os; from http.client import HTTPConnection as C; c = C(os.environ['ADMIN'], timeout=2); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
 ENTRYPOINT ["ait-gateway"]
 CMD ["serve", "-c", "/etc/ait-gateway/gateway.yaml"]

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -34,11 +35,16 @@ def name_of(path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
-    """Built from a copy of the whole tree, so that what must stay out had its chance."""
-    copy = tmp_path_factory.mktemp("wheel") / "checkout"
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the whole tree, so that what must stay out of a distribution had its chance."""
+    copy = tmp_path_factory.mktemp("built") / "checkout"
     leave = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "build", "dist", "data")
     shutil.copytree(ROOT, copy, ignore=leave)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def wheel(copy: Path) -> Iterator[zipfile.ZipFile]:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet"]
     offline = ["--no-deps", "--no-build-isolation", "--no-index"]
     done = subprocess.run(
@@ -77,6 +83,20 @@ class TestTheWheel:
     def test_brings_the_command(self, wheel: zipfile.ZipFile) -> None:
         entry = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
         assert "ait-gateway = gateway.__main__:main" in wheel.read(entry).decode()
+
+
+class TestTheSourceDistribution:
+    def test_has_what_it_takes_to_run_and_test_it(self, copy: Path) -> None:
+        build = "from setuptools.build_meta import build_sdist; build_sdist('dist')"
+        done = subprocess.run(
+            [sys.executable, "-c", build], cwd=copy, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        with tarfile.open(next(copy.glob("dist/*.tar.gz"))) as opened:
+            held = {name.partition("/")[2] for name in opened.getnames()}
+        wanted = {name_of(path) for path in sources(*PACKAGES, "config", "tests")}
+        wanted |= {"CHANGELOG.md", "Dockerfile", "LICENSE", "Makefile", "config/gateway.yaml"}
+        assert wanted <= held
 
 
 class TestASourceFile:

@@ -103,6 +103,10 @@ async def test_every_link_on_the_landing_page_leads_somewhere(
     }
     async with client.get("/") as answer:
         page = await answer.text()
+    async with client.get("/api/") as answer:
+        upstream_page = await answer.text()
+    for html in (page, upstream_page):
+        assert '<link rel="icon" href="data:,">' in html  # or consoles tell of a missing favicon
     for link, status in wanted.items():
         assert f'href="{link}"' in page
         async with client.get(link, allow_redirects=False) as answer:
