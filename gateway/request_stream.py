@@ -177,7 +177,7 @@ class RequestStream(ClientConnection):
     def pump(self) -> None:
         """Give the peer what has come of the body."""
         exchange, peer = self.exchange, self.peer
-        if exchange is None or peer is None or not self.expects_body():
+        if exchange is None or peer is None or not self.expects_body() or not peer.ready():
             return
         if exchange.expect:
             exchange.expect = False

@@ -37,6 +37,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "retries": {"on": ["timeout"], "attempts": 5, "per_try": "200ms"},
     },
     "small": {"retries": {"max_body": 1000}},
+    "large": {"retries": {"max_body": "4MiB"}},
     "none": {"retries": {"attempts": 0}},
 }
 
@@ -221,6 +222,31 @@ def test_a_body_is_sent_again_byte_for_byte(client: Client, fresh: Fresh) -> Non
         assert client.answer().status == 200
         assert (good.requests[-1].body, good.requests[-1].trailers) == (b"abcdefg", [b"X-T: 1"])
     assert len(bad.requests) >= 3
+
+
+@pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "counted"])
+def test_a_body_on_its_way_when_the_connection_ends_is_sent_again_whole(
+    client: Client, fresh: Fresh, chunked: bool
+) -> None:
+    def script(connection: UpstreamConnection) -> None:
+        connection.read_request_head()
+        connection.reset()
+
+    name, bad, good = fresh("large")
+    bad.script = script
+    good.script = replying(OK)
+    for number in range(4):
+        body = b"%d" % number * 1_000_000
+        if chunked:
+            pieces = [body[at : at + 5000] for at in range(0, len(body), 5000)]
+            client.send(request("PUT", "/", f"{name}.test", "Transfer-Encoding: chunked"))
+            client.send(b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in pieces))
+            client.send(b"0\r\n\r\n")
+        else:
+            client.send(request("PUT", "/", f"{name}.test", body=body))
+        assert client.answer().status == 200
+        assert good.requests[-1].body == body
+    assert len(bad.heads) >= 2
 
 
 def test_a_body_too_long_to_be_kept_is_not_sent_again(client: Client, fresh: Fresh) -> None:
