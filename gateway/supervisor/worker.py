@@ -97,6 +97,7 @@ class Worker:
         await self.ended.wait()
         try:
             if self.gateway is not None:
+                self.gateway.seat.leadership.turn(False)
                 await self.gateway.stop(self.order.grace, self.order.accepting)
         finally:
             reporting.cancel()
@@ -176,8 +177,9 @@ class Worker:
             self.gateway.abandon()
 
     def _message(self, body: Any) -> None:
-        message = read(body, orders.Message)
-        self._serving().seat.broadcast.deliver(message.topic, message.payload)
+        if self.gateway is not None:
+            message = read(body, orders.Message)
+            self.gateway.seat.broadcast.deliver(message.topic, message.payload)
 
     # What is counted
 

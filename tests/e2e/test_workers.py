@@ -255,6 +255,23 @@ def test_one_worker_leads_and_another_when_it_dies(crew: Crew) -> None:
     assert len(leaders()) == 1
 
 
+def test_who_takes_leave_leads_no_longer_and_hears_the_others_still(crew: Crew) -> None:
+    site = started(crew(2))
+    pids = site.pids()
+    eventually(lambda: any(each["leads"] for each in site.everybody().values()), "a leader")
+    leader = next(each["pid"] for each in site.everybody().values() if each["leads"])
+    kept = site.client_of(leader)
+    kept.send(request("GET", "/crew/later/3", HOST))
+    os.kill(leader, signal.SIGTERM)
+    eventually(lambda: all(pid != leader for pid in site.pids().values()), "another in its seat")
+    site.ask("/say/farewell")
+    seen = kept.answer().json()
+    assert seen["pid"] == leader
+    assert not seen["leads"]
+    assert seen["heard"] == ["farewell"]
+    assert set(pids.values()) - {leader} <= set(site.pids().values())
+
+
 def test_one_worker_has_its_own_broadcast_and_leads(crew: Crew) -> None:
     site = started(crew(1))
     site.ask("/say/hello")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -71,7 +70,7 @@ class Crew(Plugin[CrewOptions]):
             web.get("/who", self.who),
             web.get("/say/{word}", self.say),
             web.get("/sleep/{seconds}", self.sleep),
-            web.get("/block/{seconds}", self.block),
+            web.get("/later/{seconds}", self.later),
         ]
 
     async def who(self, request: web.Request) -> web.Response:
@@ -95,9 +94,10 @@ class Crew(Plugin[CrewOptions]):
         await asyncio.sleep(float(request.match_info["seconds"]))
         return web.json_response({"pid": os.getpid()})
 
-    async def block(self, request: web.Request) -> web.Response:
-        time.sleep(float(request.match_info["seconds"]))  # noqa: ASYNC251 - as a bad plugin does
-        return web.json_response({"pid": os.getpid()})
+    async def later(self, request: web.Request) -> web.Response:
+        """What it says of itself after a while."""
+        await asyncio.sleep(float(request.match_info["seconds"]))
+        return await self.who(request)
 
 
 VERSION = 1
