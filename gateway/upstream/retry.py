@@ -82,7 +82,3 @@ class Budget:
             return False
         self._left -= 1
         return True
-
-    @property
-    def left(self) -> float:
-        return self._left

@@ -237,3 +237,17 @@ def test_checks_that_a_reload_brings_and_takes_away(own_site: Site) -> None:
     own_site.gateway.admin("/reload", "POST")
     assert healthy(own_site, "checked") == [1, 1]
     assert bodies(own_site.connect(), "checked.test") == {b"0", b"1"}
+
+
+def test_with_several_workers_all_hear_of_a_check(own_site: Site) -> None:
+    own_site.server["workers"] = 2
+    bad, _ = checked(own_site, 2, {"path": CHECK.decode()})
+    own_site.start()
+    bad.check = 500
+    eventually(
+        lambda: own_site.gateway.log().count(f"{urls(own_site, 'checked')[0]} is unhealthy") == 2,
+        "the news in both workers",
+    )
+    assert set.union(*[bodies(own_site.connect(), "checked.test", 1) for _ in range(30)]) == {b"1"}
+    bad.check = 200
+    eventually(lambda: healthy(own_site, "checked") == [1, 1])
