@@ -24,12 +24,14 @@ class Chain(NamedTuple):
     """Requests flow down `steps`; answers flow up `response`, then `done`.
 
     Both are already in reverse order and hold only phases that a middleware overrides.
+    transforms: some answers' bodies will be changed.
     """
 
     names: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     response: Phases = ()
     done: Phases = ()
+    transforms: bool = False
 
 
 def fold(middlewares: Sequence[tuple[str, AnyMiddleware]]) -> Chain:
@@ -45,4 +47,10 @@ def fold(middlewares: Sequence[tuple[str, AnyMiddleware]]) -> Chain:
             done = (middleware.done, *done)
         if kind.request is not Middleware.request:
             steps.append(Step(middleware.request, response, done))
-    return Chain(tuple(name for name, _ in middlewares), tuple(steps), response, done)
+    return Chain(
+        tuple(name for name, _ in middlewares),
+        tuple(steps),
+        response,
+        done,
+        any(middleware.transforms_answer for _, middleware in middlewares),
+    )

@@ -32,6 +32,24 @@ class Answer(Protocol):
 
     @property
     def headers(self) -> Headers: ...
+    @property
+    def length(self) -> int | None:
+        """Bytes of its body; None when that is not known yet."""
+
+    @property
+    def fixed(self) -> bool:
+        """Whether no transform can be had: it has no body, or aiohttp sends a file."""
+
+
+class BodyTransform(Protocol):
+    """**Protocol:** what an answer's body becomes on its way to the client.
+
+    Fed with pieces of 64 KiB at most, on the event loop: a millisecond each is the measure. An
+    exception breaks the answer off.
+    """
+
+    def feed(self, data: bytes) -> bytes: ...
+    def end(self) -> bytes: ...
 
 
 class Exchange(RequestHead):
@@ -47,7 +65,9 @@ class Exchange(RequestHead):
     body_limit: bytes of body this request may have; a middleware may lower it.
     identity: set by the guard that verified it, for whoever comes after.
     reached_endpoint: every guard let it pass. entered: what unwinds for those it reached.
-    answer: in the response phase, the head about to be sent. Nobody may change the body.
+    answer: in the response phase, the head about to be sent.
+    transform: what the body will pass, if a middleware that `transforms_answer` has set it in
+    the response phase; the framing is seen to. Never for an answer that is `fixed`.
     status: of the answer once it is known; 499 when the client went first.
     failure: in the done phase, None or why no whole answer came: "connect", "timeout",
     "reset", "protocol", "exhausted", "client", "error".
@@ -74,6 +94,7 @@ class Exchange(RequestHead):
         "started",
         "status",
         "target",
+        "transform",
         "upstream_seconds",
     )
 
@@ -93,6 +114,7 @@ class Exchange(RequestHead):
         self.status = 0
         self.failure: str | None = None
         self.target: str | None = None
+        self.transform: BodyTransform | None = None
         self.upstream_seconds: float | None = None
         self.bytes_received = 0
         self.bytes_sent = 0
@@ -105,6 +127,11 @@ class Exchange(RequestHead):
         if self._notes is None:
             self._notes = {}
         return self._notes
+
+    @property
+    def takes_chunks(self) -> bool:
+        """Whether a chunk of the answer may go to the client as it is."""
+        return self.minor == 1 and not self.route.chain.transforms
 
     @property
     def params(self) -> dict[str, str]:

@@ -47,11 +47,16 @@ def unwind(listener: Listener, exchange: Exchange, phases: Phases) -> bool:
         for phase in phases:
             phase(exchange)
     except Exception as error:  # noqa: BLE001  a middleware is foreign code
-        blame(exchange, error)
-        exchange.failure = "error"
-        listener.give_up(Problem(500, FAILED))
+        fail(listener, exchange, error)
         return False
     return True
+
+
+def fail(listener: Listener, exchange: Exchange, error: Exception) -> None:
+    """A middleware raised: the trace goes to the log, a 500 to the client if it still can."""
+    blame(exchange, error)
+    exchange.failure = "error"
+    listener.give_up(Problem(500, FAILED))
 
 
 def respond(
@@ -72,7 +77,15 @@ def respond(
     body = response.render(exchange.request_id)
     if phases and exchange.failure != "error":
         exchange.answer = head
+        exchange.transform = None
+        bodiless = exchange.method == "HEAD" or head.status in NO_BODY
+        head.content_length = 0 if bodiless else len(body)
         if not unwind(listener, exchange, phases):
+            return
+        try:
+            body = _transformed(exchange, head, body)
+        except Exception as error:  # noqa: BLE001  a middleware is foreign code
+            fail(listener, exchange, error)
             return
     exchange.status = head.status
     _skip_body(listener, exchange)
@@ -87,6 +100,13 @@ def respond(
     lines.append(b"" if exchange.method == "HEAD" or head.status in NO_BODY else body)
     listener.relay(b"\r\n".join(lines))
     listener.finish()
+
+
+def _transformed(exchange: Exchange, head: ResponseHead, body: bytes) -> bytes:
+    transform = exchange.transform
+    if transform is None or head.fixed:
+        return body
+    return transform.feed(body) + transform.end()
 
 
 def _skip_body(listener: Listener, exchange: Exchange) -> None:

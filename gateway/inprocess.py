@@ -3,7 +3,8 @@
 The listener has read and guarded the request; its bytes are given to an aiohttp
 `RequestHandler` of the connection's own, which runs the plugin's application as aiohttp
 always does. aiohttp's private names that this rests on: `RequestHandler.finish_response`,
-`handle_error`, `_request_factory`, `_task_handler`.
+`handle_error`, `_request_factory`, `_task_handler`; in plugin_answer.py also
+`StreamResponse._payload_writer` and `StreamWriter._compress`.
 """
 
 from __future__ import annotations
@@ -328,9 +329,11 @@ async def _prepare(request: web.Request, response: web.StreamResponse) -> None:
     exchange.status = response.status
     phases = exchange.route.chain.response
     if phases:
-        exchange.answer = PluginAnswer(response)
+        exchange.answer = answer = PluginAnswer(response, exchange.method, exchange.minor)
         for phase in phases:
             phase(exchange)
+        if exchange.transform is not None and not answer.fixed:
+            await answer.transform(exchange.transform)
 
 
 def _head(exchange: Exchange, rewrite: Rewrite | None, listener: Listener) -> bytes:

@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http_writer import StreamWriter
 
 from gateway.errors import Problem
+from gateway.finishing import NO_BODY
 from gateway.http1.headers import field_line
+from gateway.transforming import PIECE
+
+if TYPE_CHECKING:
+    from gateway.exchange import BodyTransform
+
+Buffer = bytes | bytearray | memoryview
+NOT_TRANSFORMED = (web.FileResponse, web.WebSocketResponse)
+"""The kernel sends the one, and the other is no body."""
 
 
 class PluginAnswer:
     """A plugin's answer as the response phase sees it."""
 
-    def __init__(self, response: web.StreamResponse) -> None:
+    def __init__(self, response: web.StreamResponse, method: str = "GET", minor: int = 1) -> None:
         self._response = response
+        self._chunks = minor == 1
+        self._bodiless = method == "HEAD"
         self.headers = AiohttpHeaders(response)
+
+    @property
+    def length(self) -> int | None:
+        return 0 if self._bodiless else self._response.content_length
+
+    @property
+    def fixed(self) -> bool:
+        response = self._response
+        if self._bodiless or response.status in NO_BODY or isinstance(response, NOT_TRANSFORMED):
+            return True
+        return not self._chunks and _all_there(response) is None
 
     @property
     def status(self) -> int:
@@ -24,6 +49,50 @@ class PluginAnswer:
     @status.setter
     def status(self, status: int) -> None:
         self._response.set_status(status)
+
+    async def transform(self, transform: BodyTransform) -> None:
+        """Whole when it is all there; otherwise as the handler writes it."""
+        response = self._response
+        writer = response._payload_writer
+        assert isinstance(writer, StreamWriter)
+        adapter = Adapter(transform)
+        body = _all_there(response)
+        if body is not None:
+            assert isinstance(response, web.Response)
+            response.body = changed = await adapter.compress(body) + adapter.flush()
+            writer.length = len(changed)
+            response.headers["Content-Length"] = str(len(changed))
+            return
+        writer._compress = adapter  # type: ignore[assignment]  # two methods are all it uses
+        if not writer.chunked:
+            writer.length = None
+            writer.enable_chunking()
+            response.headers.popall("Content-Length", None)
+            response.headers["Transfer-Encoding"] = "chunked"
+
+
+class Adapter:
+    """A transform where aiohttp's writer expects its compressor."""
+
+    def __init__(self, transform: BodyTransform) -> None:
+        self._transform = transform
+
+    async def compress(self, data: Buffer) -> bytes:
+        view = memoryview(data)
+        out = []
+        for at in range(0, len(view), PIECE):
+            if at:
+                await asyncio.sleep(0)
+            out.append(self._transform.feed(bytes(view[at : at + PIECE])))
+        return b"".join(out)
+
+    def flush(self) -> bytes:
+        return self._transform.end()
+
+
+def _all_there(response: web.StreamResponse) -> bytes | bytearray | None:
+    body = response.body if isinstance(response, web.Response) else None
+    return body if isinstance(body, bytes | bytearray) else None
 
 
 class AiohttpHeaders:

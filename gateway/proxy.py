@@ -7,6 +7,7 @@ import logging
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from gateway import transforming
 from gateway.errors import (
     ConnectFailed,
     ConnectionLost,
@@ -26,6 +27,7 @@ from gateway.wheel import NEVER
 if TYPE_CHECKING:
     from gateway.listener import Listener
     from gateway.rewrite import Rewrite
+    from gateway.transforming import Sink
     from gateway.upstream.connection import UpstreamConnection
     from gateway.upstream.pool import Upstream
     from gateway.upstream.target import Target
@@ -59,6 +61,7 @@ class Proxy:
 class Call:
     """One request on its way to a target, and the listener's peer while it lasts.
 
+    sink: what the answer's bytes go to; the listener, unless they are transformed.
     wanted: nobody has given up on it yet. reuse: a kept connection will do. sent_all: the
     request went out whole, so the connection can serve the next one. failures: how many tries
     came to nothing, at the targets `tried`. pause_before: the next one, while it waits.
@@ -78,6 +81,7 @@ class Call:
         "replay_size",
         "reuse",
         "sent_all",
+        "sink",
         "target",
         "tried",
         "wanted",
@@ -88,6 +92,7 @@ class Call:
 
     def __init__(self, listener: Listener, exchange: Exchange, proxy: Proxy) -> None:
         self.listener = listener
+        self.sink: Sink = listener
         self.exchange = exchange
         self.proxy = proxy
         self.sent_all = exchange.content_length == 0
@@ -284,13 +289,16 @@ class Call:
         if self.deadline != NEVER:
             self._stop_waiting()
         exchange.status = status
-        if exchange.route.chain.response:
+        chain = exchange.route.chain
+        if chain.response:
             exchange.answer = head
-            if not listener.unwind(exchange.route.chain.response):
+            if not listener.unwind(chain.response):
                 return
             if head.status != status:
                 exchange.status = head.status
                 head.start = b"HTTP/1.1 %d " % head.status
+            if chain.transforms and transforming.takes(self, head, body, complete):
+                return
         lines = head.lines
         lines.insert(0, head.start)
         if head.content_length is None or head.content_length == UNTIL_CLOSE:

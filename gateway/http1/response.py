@@ -59,6 +59,17 @@ class ResponseHead:
             self._headers = HeaderLines(self.lines)
         return self._headers
 
+    @property
+    def length(self) -> int | None:
+        """Bytes of the body; None when that is not known yet."""
+        length = self.content_length
+        return None if length == UNTIL_CLOSE else length
+
+    @property
+    def fixed(self) -> bool:
+        """Whether there is no body."""
+        return self.content_length == 0
+
 
 _starts: dict[bytes, tuple[int, int, bytes]] = {}
 

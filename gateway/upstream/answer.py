@@ -74,7 +74,7 @@ class AnswerReader(asyncio.Protocol):
         elif self.chunked is not None:
             self._chunked(call, self.chunked, data)
         elif self.left == UNTIL_CLOSE:
-            call.listener.relay(b"%x\r\n%b\r\n" % (len(data), data) if self.encode else data)
+            call.sink.relay(b"%x\r\n%b\r\n" % (len(data), data) if self.encode else data)
         else:
             self._counted(call, data)
 
@@ -137,7 +137,7 @@ class AnswerReader(asyncio.Protocol):
             self.keep = False
             self.left = UNTIL_CLOSE
             self.chunked = None
-            self.encode = call.exchange.minor == 1
+            self.encode = call.exchange.takes_chunks
             if self.encode and rest:
                 rest = b"%x\r\n%b\r\n" % (len(rest), rest)
             call.answer(head, rest, False)
@@ -152,7 +152,7 @@ class AnswerReader(asyncio.Protocol):
                 self.complete(call, head, rest)
 
     def _start_chunked(self, call: Call, head: ResponseHead, rest: bytes) -> None:
-        body = ChunkedBody(decoded=None if call.exchange.minor else [])
+        body = ChunkedBody(decoded=None if call.exchange.takes_chunks else [])
         try:
             taken = body.feed(rest)
         except BadBody as error:
@@ -183,7 +183,7 @@ class AnswerReader(asyncio.Protocol):
         if body.decoded is not None:
             data = b"".join(body.decoded)
             body.decoded.clear()
-        call.listener.relay(data)
+        call.sink.relay(data)
         if body.complete:
             self.chunked = None
             self.complete(call)
@@ -195,14 +195,14 @@ class AnswerReader(asyncio.Protocol):
             self.keep = False
             data = data[:left]
         self.left = left = left - len(data)
-        call.listener.relay(data)
+        call.sink.relay(data)
         if not left:
             self.complete(call)
 
     def _end_of_stream(self, call: Call) -> None:
         """The end of the connection is the end of the body (RFC 9112, 6.3)."""
         if self.encode:
-            call.listener.relay(b"0\r\n\r\n")
+            call.sink.relay(b"0\r\n\r\n")
         self.complete(call)
 
     def _refuse(self, call: Call, why: str) -> None:

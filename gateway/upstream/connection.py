@@ -122,7 +122,7 @@ class UpstreamConnection(AnswerReader):
         if head is not None:
             call.answer(head, body, True)
         else:
-            call.listener.finish()
+            call.sink.finish()
 
     def _unflushed(self, call: Call) -> bool:
         """Whether bytes of a request's body still wait to be sent."""

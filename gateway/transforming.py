@@ -1,0 +1,170 @@
+"""An answer's body on its way through a transform: piece by piece, in bounded memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from gateway import finishing
+
+if TYPE_CHECKING:
+    from gateway.exchange import BodyTransform
+    from gateway.http1.response import ResponseHead
+    from gateway.listener import Listener
+    from gateway.peer import Peer
+    from gateway.proxy import Call
+
+PIECE = 64 * 1024
+"""Bytes that are transformed before others have their turn."""
+
+
+class Sink(Protocol):
+    """**Protocol:** where the bytes of an upstream's answer go: a listener, or what precedes it."""
+
+    def relay(self, data: bytes) -> None: ...
+    def finish(self) -> None: ...
+
+
+def takes(call: Call, head: ResponseHead, body: bytes, complete: bool) -> bool:
+    """Send an answer that is to be transformed, or needs new framing; False for any other."""
+    if head.content_length == 0:
+        return False
+    transform = call.exchange.transform
+    if transform is None:
+        if head.length is not None:
+            return False
+        transform = Unchanged()
+    call.sink = answer = TransformedAnswer(call.listener, call, transform)
+    answer.start(head, body, complete)
+    return True
+
+
+class Unchanged:
+    """Frames anew what no middleware wanted to change."""
+
+    def feed(self, data: bytes) -> bytes:
+        return data
+
+    def end(self) -> bytes:
+        return b""
+
+
+class TransformedAnswer:
+    """Stands between a listener and its peer: the peer's sink, and the listener's peer.
+
+    rest: bytes still to be transformed. due: the loop will go on with them. ended: the body has
+    come whole. While there is a rest the peer reads no more, so it is one read long at most.
+    """
+
+    __slots__ = ("chunked", "due", "ended", "exchange", "listener", "peer", "rest", "transform")
+
+    def __init__(self, listener: Listener, peer: Peer, transform: BodyTransform) -> None:
+        assert listener.exchange is not None
+        self.listener = listener
+        self.exchange = listener.exchange
+        self.peer = peer
+        self.transform = transform
+        self.chunked = self.exchange.minor == 1
+        self.rest = b""
+        self.due = self.ended = False
+
+    def start(self, head: ResponseHead, body: bytes, complete: bool) -> None:
+        """Send the head, and the body as far as it has come."""
+        listener = self.listener
+        lines = [head.start, *without_length(head.lines)]
+        whole = complete and len(body) <= PIECE
+        if whole:
+            data = self._transformed(body, last=True)
+            if data is None:
+                return
+            lines.append(b"Content-Length: %d" % len(data))
+        elif self.chunked:
+            lines.append(b"Transfer-Encoding: chunked")
+        else:
+            listener.last = True
+        listener.connection_line(lines)
+        lines += [b"", b""]
+        if whole:
+            listener.relay_last(b"\r\n".join(lines) + (data or b""))
+            return
+        listener.peer = self
+        listener.relay(b"\r\n".join(lines))
+        listener.stream()
+        self.ended = complete
+        self.relay(body)
+
+    # From the peer
+
+    def relay(self, data: bytes) -> None:
+        self.rest = self.rest + data if self.rest else data
+        if not self.due:
+            self._work()
+
+    def finish(self) -> None:
+        self.ended = True
+        if not self.due:
+            self._work()
+
+    def _work(self) -> None:
+        """One piece; the others in further turns of the loop."""
+        listener = self.listener
+        self.due = False
+        if listener.exchange is not self.exchange:
+            self.rest = b""
+            return
+        held = len(self.rest) > PIECE
+        piece, self.rest = (self.rest[:PIECE], self.rest[PIECE:]) if held else (self.rest, b"")
+        last = self.ended and not held
+        data = self._transformed(piece, last)
+        if data is None:
+            return
+        if self.chunked and data:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if last:
+            listener.relay_last(data + b"0\r\n\r\n" if self.chunked else data)
+            return
+        listener.relay(data)
+        if held:
+            self.due = True
+            self.peer.pause()
+            listener.loop.call_soon(self._work)
+        elif not listener.blocked:
+            self.peer.resume()
+
+    def _transformed(self, data: bytes, last: bool) -> bytes | None:
+        """None when the transform failed and the exchange was ended for it."""
+        try:
+            out = self.transform.feed(data) if data else b""
+            return out + self.transform.end() if last else out
+        except Exception as error:  # noqa: BLE001  a middleware is foreign code
+            self.rest = b""
+            finishing.fail(self.listener, self.exchange, error)
+            return None
+
+    # From the listener, as its peer
+
+    def pause(self) -> None:
+        self.peer.pause()
+
+    def resume(self) -> None:
+        if not self.due:
+            self.peer.resume()
+
+    def ready(self) -> bool:
+        return self.peer.ready()
+
+    def body(self, data: bytes) -> None:
+        self.peer.body(data)
+
+    def end_body(self) -> None:
+        self.peer.end_body()
+
+    def half_close(self) -> None:
+        self.peer.half_close()
+
+    def cancel(self) -> None:
+        self.rest = b""
+        self.peer.cancel()
+
+
+def without_length(lines: list[bytes]) -> list[bytes]:
+    return [line for line in lines if line[:15].lower() != b"content-length:"]
