@@ -12,6 +12,7 @@ from gateway.http1.request import RequestHead
 if TYPE_CHECKING:
     from gateway.chain import Chain, Step
     from gateway.route import Route
+    from gateway.waiting import Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,10 @@ class Exchange(RequestHead):
     reached_endpoint: every guard let it pass. entered: what unwinds for those it reached.
     answer: in the response phase, the head about to be sent.
     transform: what the body will pass, if a middleware that `transforms_answer` has set it in
-    the response phase; the framing is seen to. Never for an answer that is `fixed`.
+    the response phase; the framing is seen to. Never for an answer that is `fixed`. rewriting:
+    the same for one that says nothing before `end`; it comes first, and the head waits for it.
+    BodyRefused makes the answer a 502. The gateway's own answers are not rewritten.
+    waiting: the guard that is being waited for.
     status: of the answer once it is known; 499 when the client went first.
     failure: in the done phase, None or why no whole answer came: "connect", "timeout",
     "reset", "protocol", "exhausted", "client", "error".
@@ -89,6 +93,7 @@ class Exchange(RequestHead):
         "identity",
         "reached_endpoint",
         "request_id",
+        "rewriting",
         "route",
         "scheme",
         "started",
@@ -96,6 +101,7 @@ class Exchange(RequestHead):
         "target",
         "transform",
         "upstream_seconds",
+        "waiting",
     )
 
     scheme: str
@@ -105,6 +111,9 @@ class Exchange(RequestHead):
     started: float
     body_limit: int
     answer: Answer
+    transform: BodyTransform | None
+    rewriting: BodyTransform | None
+    waiting: Waiting
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,7 +123,6 @@ class Exchange(RequestHead):
         self.status = 0
         self.failure: str | None = None
         self.target: str | None = None
-        self.transform: BodyTransform | None = None
         self.upstream_seconds: float | None = None
         self.bytes_received = 0
         self.bytes_sent = 0
@@ -127,6 +135,17 @@ class Exchange(RequestHead):
         if self._notes is None:
             self._notes = {}
         return self._notes
+
+    async def read_body(self, most: int) -> bytes | None:
+        """The request's body, for an `async def request`; None when it exceeds `most` bytes.
+
+        The endpoint gets it all the same, or what `replace_body` says instead.
+        """
+        return await self.waiting.read_body(self, most)
+
+    def replace_body(self, body: bytes) -> None:
+        """After `read_body`: what the endpoint gets for it."""
+        self.waiting.replace_body(self, body)
 
     @property
     def takes_chunks(self) -> bool:

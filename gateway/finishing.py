@@ -43,6 +43,7 @@ def date_line() -> bytes:
 
 def unwind(listener: Listener, exchange: Exchange, phases: Phases) -> bool:
     """Run response phases on `exchange.answer`; False when one failed and a 500 went out."""
+    exchange.transform = exchange.rewriting = None
     try:
         for phase in phases:
             phase(exchange)
@@ -77,7 +78,6 @@ def respond(
     body = response.render(exchange.request_id)
     if phases and exchange.failure != "error":
         exchange.answer = head
-        exchange.transform = None
         bodiless = exchange.method == "HEAD" or head.status in NO_BODY
         head.content_length = 0 if bodiless else len(body)
         if not unwind(listener, exchange, phases):

@@ -12,6 +12,7 @@ from gateway.exchange import Exchange
 from gateway.finishing import FAILED
 from gateway.http1.path import PathRefused
 from gateway.routing.rule import Match
+from gateway.waiting import Waiting
 
 if TYPE_CHECKING:
     from gateway.listener import Listener
@@ -67,7 +68,7 @@ def _guard(listener: Listener, exchange: Exchange, first: int) -> None:
             # A client may leave meanwhile: what the guards passed so far hold is given back.
             exchange.entered = steps[at]
             task = listener.loop.create_task(_wait(listener, exchange, at, said))
-            listener.peer = Waiting(task)
+            listener.peer = exchange.waiting = Waiting(listener, task)
         return
     _enter(listener, exchange)
 
@@ -127,31 +128,3 @@ def _enter(listener: Listener, exchange: Exchange) -> None:
     except PathRefused as refusal:
         exchange.reached_endpoint = False
         listener.respond(Problem(400, str(refusal)), route.chain.response)
-
-
-class Waiting:
-    """The listener's peer while a guard waits, say for keys or for Redis."""
-
-    def __init__(self, task: asyncio.Task[None]) -> None:
-        self._task = task
-
-    def ready(self) -> bool:
-        return False
-
-    def cancel(self) -> None:
-        self._task.cancel()
-
-    def body(self, data: bytes) -> None:
-        """Never called: not ready."""
-
-    def end_body(self) -> None:
-        """Never called: not ready."""
-
-    def half_close(self) -> None:
-        """No tunnel stands."""
-
-    def pause(self) -> None:
-        """Nothing flows."""
-
-    def resume(self) -> None:
-        """Nothing flows."""

@@ -330,10 +330,11 @@ async def _prepare(request: web.Request, response: web.StreamResponse) -> None:
     phases = exchange.route.chain.response
     if phases:
         exchange.answer = answer = PluginAnswer(response, exchange.method, exchange.minor)
+        exchange.transform = exchange.rewriting = None
         for phase in phases:
             phase(exchange)
-        if exchange.transform is not None and not answer.fixed:
-            await answer.transform(exchange.transform)
+        if exchange.route.chain.transforms and not answer.fixed:
+            await answer.transform(exchange.rewriting, exchange.transform)
 
 
 def _head(exchange: Exchange, rewrite: Rewrite | None, listener: Listener) -> bytes:

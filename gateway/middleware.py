@@ -37,7 +37,7 @@ class Middleware(Generic[OptionsT]):
     answers_preflight: ClassVar[bool] = False
     """Routes that pass this middleware take CORS preflights whatever their methods are."""
 
-    transforms_answer: ClassVar[bool] = False
+    transforms_answer: bool = False
     """Its response phase may set `exchange.transform`."""
 
     def __init__(self, options: OptionsT, context: Context) -> None:

@@ -33,12 +33,13 @@ class PluginAnswer:
 
     @property
     def length(self) -> int | None:
-        return 0 if self._bodiless else self._response.content_length
+        bodiless = self._bodiless or self._response.status in NO_BODY
+        return 0 if bodiless else self._response.content_length
 
     @property
     def fixed(self) -> bool:
         response = self._response
-        if self._bodiless or response.status in NO_BODY or isinstance(response, NOT_TRANSFORMED):
+        if self.length == 0 or isinstance(response, NOT_TRANSFORMED):
             return True
         return not self._chunks and _all_there(response) is None
 
@@ -50,12 +51,15 @@ class PluginAnswer:
     def status(self, status: int) -> None:
         self._response.set_status(status)
 
-    async def transform(self, transform: BodyTransform) -> None:
+    async def transform(self, *transforms: BodyTransform | None) -> None:
         """Whole when it is all there; otherwise as the handler writes it."""
+        passes = [each for each in transforms if each is not None]
+        if not passes:
+            return
         response = self._response
         writer = response._payload_writer
         assert isinstance(writer, StreamWriter)
-        adapter = Adapter(transform)
+        adapter = Adapter(passes)
         body = _all_there(response)
         if body is not None:
             assert isinstance(response, web.Response)
@@ -72,10 +76,10 @@ class PluginAnswer:
 
 
 class Adapter:
-    """A transform where aiohttp's writer expects its compressor."""
+    """Transforms, one after the other, where aiohttp's writer expects its compressor."""
 
-    def __init__(self, transform: BodyTransform) -> None:
-        self._transform = transform
+    def __init__(self, passes: list[BodyTransform]) -> None:
+        self._passes = passes
 
     async def compress(self, data: Buffer) -> bytes:
         view = memoryview(data)
@@ -83,11 +87,17 @@ class Adapter:
         for at in range(0, len(view), PIECE):
             if at:
                 await asyncio.sleep(0)
-            out.append(self._transform.feed(bytes(view[at : at + PIECE])))
+            piece = bytes(view[at : at + PIECE])
+            for each in self._passes:
+                piece = each.feed(piece) if piece else b""
+            out.append(piece)
         return b"".join(out)
 
     def flush(self) -> bytes:
-        return self._transform.end()
+        rest = b""
+        for each in self._passes:
+            rest = (each.feed(rest) if rest else b"") + each.end()
+        return rest
 
 
 def _all_there(response: web.StreamResponse) -> bytes | bytearray | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Protocol
 
 from gateway import finishing
+from gateway.errors import Problem
 
 if TYPE_CHECKING:
     from gateway.exchange import BodyTransform
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from gateway.listener import Listener
     from gateway.peer import Peer
     from gateway.proxy import Call
+
+log = logging.getLogger("gateway.request")
 
 PIECE = 64 * 1024
 """Bytes that are transformed before others have their turn."""
@@ -28,7 +32,14 @@ def takes(call: Call, head: ResponseHead, body: bytes, complete: bool) -> bool:
     """Send an answer that is to be transformed, or needs new framing; False for any other."""
     if head.content_length == 0:
         return False
-    transform = call.exchange.transform
+    exchange = call.exchange
+    if exchange.rewriting is not None:
+        call.sink = collected = CollectedAnswer(call, head, exchange.rewriting)
+        collected.relay(body)
+        if complete:
+            collected.finish()
+        return True
+    transform = exchange.transform
     if transform is None:
         if head.length is not None:
             return False
@@ -36,6 +47,10 @@ def takes(call: Call, head: ResponseHead, body: bytes, complete: bool) -> bool:
     call.sink = answer = TransformedAnswer(call.listener, call, transform)
     answer.start(head, body, complete)
     return True
+
+
+class BodyRefused(Exception):
+    """An answer's body cannot be rewritten; says why."""
 
 
 class Unchanged:
@@ -168,3 +183,57 @@ class TransformedAnswer:
 
 def without_length(lines: list[bytes]) -> list[bytes]:
     return [line for line in lines if line[:15].lower() != b"content-length:"]
+
+
+class CollectedAnswer:
+    """Stands between a listener and the call until the answer's body is whole and rewritten."""
+
+    __slots__ = ("call", "exchange", "head", "listener", "rewriting")
+
+    def __init__(self, call: Call, head: ResponseHead, rewriting: BodyTransform) -> None:
+        self.call = call
+        self.listener = call.listener
+        self.exchange = call.exchange
+        self.head = head
+        self.rewriting = rewriting
+
+    # From the call's connection
+
+    def relay(self, data: bytes) -> None:
+        if data and self._current():
+            try:
+                self.rewriting.feed(data)
+            except BodyRefused as refused:
+                self._refuse(refused)
+
+    def finish(self) -> None:
+        if not self._current():
+            return
+        try:
+            body = self.rewriting.end()
+        except BodyRefused as refused:
+            self._refuse(refused)
+            return
+        listener, exchange, head = self.listener, self.exchange, self.head
+        if exchange.transform is not None:
+            TransformedAnswer(listener, self.call, exchange.transform).start(head, body, True)
+            return
+        lines = [head.start, *without_length(head.lines), b"Content-Length: %d" % len(body)]
+        listener.connection_line(lines)
+        listener.relay_last(b"\r\n".join([*lines, b"", body]))
+
+    def _current(self) -> bool:
+        """Whether the client still waits for this very answer."""
+        return self.listener.exchange is self.exchange and self.call.sink is self
+
+    def _refuse(self, refused: BodyRefused) -> None:
+        exchange = self.exchange
+        log.warning(
+            "an answer of %s to route %s cannot be rewritten: %s",
+            exchange.target,
+            exchange.route.id,
+            refused,
+            extra={"request_id": exchange.request_id},
+        )
+        exchange.failure = "protocol"
+        self.listener.give_up(Problem(502, "The upstream's answer cannot be rewritten."))

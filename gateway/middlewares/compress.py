@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import msgspec
 
@@ -52,7 +52,7 @@ class Compress(Middleware[CompressOptions]):
     """zstd, br or gzip by Accept-Encoding; never what is encoded already (RFC 9110, 8.4)."""
 
     Options = CompressOptions
-    transforms_answer: ClassVar[bool] = True
+    transforms_answer = True
 
     def __init__(self, options: CompressOptions, context: Context) -> None:
         super().__init__(options, context)

@@ -81,6 +81,7 @@ def request(
     exchange.route = cast("Route", route or Destination())
     exchange.identity = identity
     exchange.body_limit = 1000
+    exchange.transform = exchange.rewriting = None
     return exchange
 
 
