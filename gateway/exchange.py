@@ -77,6 +77,7 @@ class Exchange(RequestHead):
     "reset", "protocol", "exhausted", "client", "error".
     target: the URL of the target that was asked; upstream_seconds: from asking it to its last
     byte. None when none was asked.
+    logged: whether it gets a line in the access log; a done phase may say no.
     bytes_received, bytes_sent: of the request's body and of the whole answer.
     """
 
@@ -91,6 +92,7 @@ class Exchange(RequestHead):
         "entered",
         "failure",
         "identity",
+        "logged",
         "reached_endpoint",
         "request_id",
         "rewriting",
@@ -121,6 +123,7 @@ class Exchange(RequestHead):
         self.identity: Identity | None = None
         self.reached_endpoint = False
         self.status = 0
+        self.logged = True
         self.failure: str | None = None
         self.target: str | None = None
         self.upstream_seconds: float | None = None

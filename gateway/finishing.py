@@ -149,7 +149,7 @@ def done(plane: DataPlane, exchange: Exchange) -> None:
     exchange.route.metrics.observe(
         exchange.method, exchange.status, seconds, exchange.upstream_seconds
     )
-    if plane.access_log.enabled:
+    if plane.access_log.enabled and exchange.logged:
         plane.access_log.record(exchange, seconds)
 
 

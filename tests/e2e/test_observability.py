@@ -24,6 +24,10 @@ def site(new_site: Site) -> Site:
         "limit": {"use": "rate_limit", "rate": "1/h", "burst": 1, "key": "route"},
         "breaker": {"use": "circuit_breaker", "min_requests": 2, "error_ratio": 0.5},
     }
+    site.middlewares["unseen"] = {"use": "request_log", "sample": "0%"}
+    quiet = {"middlewares": ["unseen"], "strip_prefix": "/quiet", "upstream": "dead"}
+    site.route("quiet", "/quiet/**", **quiet)
+    site.route("quietly", "/quietly", respond={}, middlewares=["unseen"])
     site.upstream("dead", f"http://127.0.0.1:{free_port()}")
     site.route("dead", hosts=["dead.test"], upstream="dead", middlewares=["breaker"])
     site.route("scarce", "/scarce", respond={"status": 200}, middlewares=["limit"])
@@ -189,6 +193,15 @@ def test_no_secret_is_in_the_log(client: Client, site: Site, upstream: ScriptedU
     new_lines(site, 1, before)
     assert "hunter2" not in (site.folder / "access.log").read_text()
     assert "hunter2" not in site.gateway.log()
+
+
+def test_a_route_may_log_nothing_but_failures(client: Client, site: Site) -> None:
+    before = lines_so_far(site, client)
+    for target in ("/quietly", "/quiet/1", "/quietly", "/pong"):
+        client.get(target, "anything.test")
+    file = site.folder / "access.log"
+    eventually(lambda: len(lines_of(file)) >= before + 2, "two lines")
+    assert [line["path"] for line in lines_of(file)[before:]] == ["/quiet/1", "/pong"]
 
 
 def test_the_access_log_goes_to_stdout_when_told(own_site: Site) -> None:
