@@ -4,7 +4,7 @@ The listener has read and guarded the request; its bytes are given to an aiohttp
 `RequestHandler` of the connection's own, which runs the plugin's application as aiohttp
 always does. aiohttp's private names that this rests on: `RequestHandler.finish_response`,
 `handle_error`, `_request_factory`, `_task_handler`; in plugin_answer.py also
-`StreamResponse._payload_writer` and `StreamWriter._compress`.
+`StreamResponse._payload_writer`.
 """
 
 from __future__ import annotations

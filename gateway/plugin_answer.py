@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_writer import StreamWriter
 
 from gateway.errors import Problem
@@ -15,6 +16,8 @@ from gateway.http1.headers import field_line
 from gateway.transforming import PIECE
 
 if TYPE_CHECKING:
+    from multidict import CIMultiDict
+
     from gateway.exchange import BodyTransform
 
 Buffer = bytes | bytearray | memoryview
@@ -59,15 +62,15 @@ class PluginAnswer:
         response = self._response
         writer = response._payload_writer
         assert isinstance(writer, StreamWriter)
-        adapter = Adapter(passes)
+        changed = TransformingWriter(writer, passes)
         body = _all_there(response)
         if body is not None:
             assert isinstance(response, web.Response)
-            response.body = changed = await adapter.compress(body) + adapter.flush()
-            writer.length = len(changed)
-            response.headers["Content-Length"] = str(len(changed))
+            response.body = whole = await changed.fed(body) + changed.ended()
+            writer.length = len(whole)
+            response.headers["Content-Length"] = str(len(whole))
             return
-        writer._compress = adapter  # type: ignore[assignment]  # two methods are all it uses
+        response._payload_writer = changed
         if not writer.chunked:
             writer.length = None
             writer.enable_chunking()
@@ -75,14 +78,15 @@ class PluginAnswer:
             response.headers["Transfer-Encoding"] = "chunked"
 
 
-class Adapter:
-    """Transforms, one after the other, where aiohttp's writer expects its compressor."""
+class TransformingWriter(AbstractStreamWriter):
+    """Passes what a handler writes through transforms, one after the other."""
 
-    def __init__(self, passes: list[BodyTransform]) -> None:
+    def __init__(self, writer: StreamWriter, passes: list[BodyTransform]) -> None:
+        self._writer = writer
         self._passes = passes
 
-    async def compress(self, data: Buffer) -> bytes:
-        view = memoryview(data)
+    async def fed(self, data: Buffer) -> bytes:
+        view = memoryview(data).cast("B")
         out = []
         for at in range(0, len(view), PIECE):
             if at:
@@ -93,11 +97,37 @@ class Adapter:
             out.append(piece)
         return b"".join(out)
 
-    def flush(self) -> bytes:
+    def ended(self) -> bytes:
         rest = b""
         for each in self._passes:
             rest = (each.feed(rest) if rest else b"") + each.end()
         return rest
+
+    # As aiohttp's responses use it
+
+    async def write(self, chunk: Buffer) -> None:
+        out = await self.fed(chunk)
+        if out:
+            await self._writer.write(out)
+
+    async def write_eof(self, chunk: bytes = b"") -> None:
+        await self._writer.write_eof(await self.fed(chunk) + self.ended())
+        self.output_size = self._writer.output_size
+
+    async def drain(self) -> None:
+        await self._writer.drain()
+
+    async def write_headers(self, status_line: str, headers: CIMultiDict[str]) -> None:
+        await self._writer.write_headers(status_line, headers)
+
+    def send_headers(self) -> None:
+        self._writer.send_headers()
+
+    def enable_compression(self, encoding: str = "deflate", strategy: int | None = None) -> None:
+        self._writer.enable_compression(encoding, strategy)
+
+    def enable_chunking(self) -> None:
+        self._writer.enable_chunking()
 
 
 def _all_there(response: web.StreamResponse) -> bytes | bytearray | None:

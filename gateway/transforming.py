@@ -33,6 +33,8 @@ def takes(call: Call, head: ResponseHead, body: bytes, complete: bool) -> bool:
     if head.content_length == 0:
         return False
     exchange = call.exchange
+    if exchange.upgrade is not None:
+        call.listener.last = True  # as Call.answer has it
     if exchange.rewriting is not None:
         call.sink = collected = CollectedAnswer(call, head, exchange.rewriting)
         collected.relay(body)

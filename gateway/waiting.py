@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 class Waiting:
     """The listener's peer while a guard waits: for keys, for Redis, or for the body itself."""
 
-    __slots__ = ("_listener", "_parts", "_task", "_whole")
+    __slots__ = ("_body", "_decoded", "_listener", "_task", "_whole")
 
     def __init__(self, listener: Listener, task: asyncio.Task[None]) -> None:
         self._listener = listener
         self._task = task
-        self._parts: list[bytes] = []
+        self._body = bytearray()
+        self._decoded: list[bytes] | None = None
         self._whole: asyncio.Future[None] | None = None
 
     async def read_body(self, exchange: Exchange, most: int) -> bytes | None:
@@ -33,14 +34,15 @@ class Waiting:
         if length is not None and length > min(most, allowed):
             return None
         exchange.body_limit = min(most, allowed)
-        self._parts = []
+        self._body = bytearray()
+        self._decoded = None
         if listener.chunked is not None:
-            listener.chunked.decoded = self._parts
+            self._decoded = listener.chunked.decoded = []
         self._whole = listener.loop.create_future()
         listener.pump()
         await self._whole
         self._whole = None
-        body = b"".join(self._parts)
+        body = bytes(self._body)
         exchange.body_limit = allowed
         self.replace_body(exchange, body)
         return body
@@ -65,10 +67,11 @@ class Waiting:
         self._task.cancel()
 
     def body(self, data: bytes) -> None:
-        if self._listener.exchange is not None and (
-            self._listener.exchange.content_length is not None
-        ):
-            self._parts.append(data)
+        if self._decoded is None:
+            self._body += data
+        else:
+            self._body += b"".join(self._decoded)
+            self._decoded.clear()
 
     def end_body(self) -> None:
         if self._whole is not None and not self._whole.done():

@@ -113,7 +113,7 @@ class Rewriting:
         self._edit = edit
         self._most = most
         self._before = before
-        self._parts: list[bytes] = []
+        self._body = bytearray()
         self._size = 0
 
     def feed(self, data: bytes) -> bytes:
@@ -123,11 +123,11 @@ class Rewriting:
             raise BodyRefused(why)
         if self._before is not None:
             return self._before.feed(data)
-        self._parts.append(data)
+        self._body += data
         return b""
 
     def end(self) -> bytes:
-        body = self._before.end() if self._before is not None else b"".join(self._parts)
+        body = self._before.end() if self._before is not None else bytes(self._body)
         try:
             return self._edit(body)
         except NotJSON as error:
