@@ -95,7 +95,7 @@ class Check:
             async with places:
                 why = await self._ask()
             self.count(not why, why or "its checks succeed")
-            pause = uniform(interval * (1 - JITTER), interval * (1 + JITTER))  # noqa: S311
+            pause = uniform(interval * (1 - JITTER), interval * (1 + JITTER))  # noqa: S311  no secret
             await asyncio.sleep(pause)
 
     def count(self, well: bool, why: str) -> None:
