@@ -51,7 +51,7 @@ class Client:
 
     __slots__ = (
         "_host",
-        "_host_line",
+        "_said",
         "ip",
         "may_introduce",
         "plane",
@@ -68,7 +68,7 @@ class Client:
         self.may_introduce = self.trusted
         self.prefix = f"X-Forwarded-For: {ip}\r\nX-Forwarded-Proto: {self.scheme}".encode("ascii")
         self._host = b""
-        self._host_line = b"\r\nX-Request-ID: "
+        self._said = self.prefix + b"\r\nX-Request-ID: "
 
     @classmethod
     def of(cls, transport: asyncio.Transport, plane: DataPlane) -> Client | None:
@@ -106,13 +106,8 @@ class Client:
         authority = exchange.authority
         if authority != self._host:
             self._host = authority
-            self._host_line = b"\r\nX-Forwarded-Host: " + authority + b"\r\nX-Request-ID: "
-        return b"%b%b%b%b" % (
-            self.prefix,
-            self._host_line,
-            exchange.request_id.encode("ascii"),
-            VIA[exchange.minor],
-        )
+            self._said = b"%b\r\nX-Forwarded-Host: %b\r\nX-Request-ID: " % (self.prefix, authority)
+        return self._said + exchange.request_id.encode("ascii") + VIA[exchange.minor]
 
     def _believe(self, exchange: Exchange, said: HeaderLines) -> None:
         request_id = said.get("x-request-id")

@@ -31,7 +31,7 @@ def begin(listener: Listener, exchange: Exchange) -> None:
     listener.client.introduce(exchange)
     table = plane.table
     found = table.router.find(
-        exchange.method, exchange.host, exchange.path, exchange.query, exchange.headers
+        exchange.method, exchange.host, exchange.path, exchange.query, exchange
     )
     if not isinstance(found, Match):
         exchange.route = table.unmatched

@@ -171,7 +171,7 @@ class Listener(RequestStream):
     def connection_line(self, lines: list[bytes]) -> None:
         """Say what becomes of the connection, where that is not the default."""
         assert self.exchange is not None
-        if self.plane.draining or self.expects_body():
+        if self.plane.draining or self.left or self.chunked is not None:
             self.last = True
         if self.last:
             lines.append(b"Connection: close")
@@ -241,12 +241,15 @@ class Listener(RequestStream):
         finishing.done(self.plane, exchange)
         if self.gone and not self.buffer:
             self.last = True
-        if self.last or self.plane.draining or self.expects_body():
+        plane = self.plane
+        if self.last or plane.draining or self.left or self.chunked is not None:
             self._finish_last()
             return
         if not self.reading:
             self.go_on()
-        self.deadline_at(self.loop.time() + self.plane.idle_timeout)
+        self.deadline = deadline = self.loop.time() + plane.idle_timeout
+        if deadline < self.armed:
+            plane.wheel.arm(self)
         if self.buffer and not self.next_due:
             self.next_due = True
             self.loop.call_soon(self._next_in_turn)

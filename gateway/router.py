@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Generic, NamedTuple
 
-from gateway.http1.headers import Headers
+from gateway.http1.headers import Fields
 from gateway.http1.path import PathRefused, Readings, is_clean_query, is_plain, read, split
 from gateway.routing.explain import Considered, consider
 from gateway.routing.hosts import Hosts, Tiers, host_rank, parse_host
@@ -65,7 +65,7 @@ class Router(Generic[T]):
         self._hosts: Hosts[T] = Hosts([Tier(host, those) for host, those in hosts.items()])
 
     def find(
-        self, method: str, host: str, path: bytes, query: bytes, headers: Headers
+        self, method: str, host: str, path: bytes, query: bytes, headers: Fields
     ) -> Match[T] | NoMatch:
         """`host` in lower case and without its port; `path` and `query` as received."""
         if not is_plain(path) or (query and not is_clean_query(query)):
@@ -98,7 +98,7 @@ class Router(Generic[T]):
         return Match(found.target, found.captures(split(path, found.pattern.depth)))
 
     def explain(
-        self, method: str, host: str, path: bytes, query: bytes, headers: Headers
+        self, method: str, host: str, path: bytes, query: bytes, headers: Fields
     ) -> Explanation[T]:
         """What `find` does with this request, and why."""
         outcome = self.find(method, host, path, query, headers)

@@ -8,7 +8,13 @@ from typing import Protocol
 from gateway.http1.fields import is_token
 
 
-class Headers(Protocol):
+class Fields(Protocol):
+    """**Protocol:** something that can be asked for a field's values, by a name in any case."""
+
+    def getall(self, name: str) -> list[str]: ...
+
+
+class Headers(Fields, Protocol):
     """**Protocol:** what a middleware may do with a header section. Names in any case.
 
     `get` answers the first value, `set` replaces all fields of that name by one, and `add`

@@ -80,6 +80,10 @@ class RequestHead:
         self.forwarded: list[bytes] | None = None
         self._headers: HeaderLines | None = None
 
+    def getall(self, name: str) -> list[str]:
+        """The values of a field; the view is not made before somebody asks."""
+        return self.headers.getall(name)
+
     @property
     def headers(self) -> HeaderLines:
         """A view of `lines` by name; changes go into `lines`."""

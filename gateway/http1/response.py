@@ -52,6 +52,20 @@ class ResponseHead:
         self.upgrade: bytes | None = None
         self._headers: HeaderLines | None = None
 
+    def again(self) -> ResponseHead:
+        """One like it, with lines of its own."""
+        other = ResponseHead.__new__(ResponseHead)
+        other.minor = self.minor
+        other.status = self.status
+        other.start = self.start
+        other.lines = self.lines.copy()
+        other.content_length = self.content_length
+        other.keep_alive = self.keep_alive
+        other.has_length = self.has_length
+        other.upgrade = self.upgrade
+        other._headers = None
+        return other
+
     @property
     def headers(self) -> HeaderLines:
         """A view of `lines` by name; changes go into `lines`."""
@@ -71,6 +85,13 @@ class ResponseHead:
         return self.content_length == 0
 
 
+# The same head often comes again within its second. Parsing is a pure function, so one that
+# came twice is remembered; not if it sets a cookie, and not if it is long.
+MAX_SEEN = 1024
+MAX_REMEMBERED = 256
+MAX_KEPT = 1024
+_seen: set[int] = set()
+_heads: dict[bytes, ResponseHead] = {}
 _starts: dict[bytes, tuple[int, int, bytes]] = {}
 
 
@@ -79,6 +100,29 @@ def parse_response(head: bytes, to_head: bool) -> ResponseHead:
 
     Raises BadAnswer.
     """
+    known = _heads.get(head)
+    if known is not None and not to_head:
+        return known.again()
+    response = _parse(head, to_head)
+    if not to_head:
+        mark = hash(head)
+        if mark in _seen:
+            _remember(head, response)
+        elif len(_seen) < MAX_SEEN:
+            _seen.add(mark)
+        else:
+            _seen.clear()
+    return response
+
+
+def _remember(head: bytes, response: ResponseHead) -> None:
+    if len(head) <= MAX_KEPT and b"ookie" not in head:
+        if len(_heads) >= MAX_REMEMBERED:
+            _heads.clear()
+        _heads[head] = response.again()
+
+
+def _parse(head: bytes, to_head: bool) -> ResponseHead:
     response = ResponseHead()
     lines = head.split(b"\r\n")
     count = len(lines) - 1

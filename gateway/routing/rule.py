@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
-from gateway.http1.headers import Headers
+from gateway.http1.headers import Fields
 from gateway.routing.pattern import Captures, Rank, parse_pattern
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Asked(NamedTuple):
 
     method: str
     query: bytes
-    headers: Headers
+    headers: Fields
 
 
 class Precedence(NamedTuple):
@@ -75,13 +75,13 @@ class Candidate(Generic[T]):
             self.pattern.rank, not rule.methods, -len(rule.headers), -len(rule.query), order
         )
 
-    def takes(self, method: str, query: bytes, headers: Headers) -> bool:
+    def takes(self, method: str, query: bytes, headers: Fields) -> bool:
         """Whether everything but host and path is as the rule asks."""
         if self.methods and method not in self.methods:
             return False
         return self.bare or self.objection(query, headers) is None
 
-    def objection(self, query: bytes, headers: Headers) -> str | None:
+    def objection(self, query: bytes, headers: Fields) -> str | None:
         """The header or query parameter that is not as the rule asks."""
         for name, value in self.rule.headers.items():
             if value not in headers.getall(name):

@@ -6,6 +6,7 @@ import tracemalloc
 
 import pytest
 
+from gateway.http1 import response
 from gateway.http1.request import MAX_FIELDS
 from gateway.http1.response import UNTIL_CLOSE, BadAnswer, ResponseHead, parse_response
 
@@ -199,3 +200,31 @@ def test_a_refusal_never_repeats_what_was_sent() -> None:
         with pytest.raises(BadAnswer) as caught:
             parsed(*lines)
         assert "CANARY" not in str(caught.value)
+
+
+def test_a_head_that_comes_again_is_read_alike_and_shares_no_lines() -> None:
+    raw = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Again: yes\r\nConnection: close"
+    heads = [parse_response(raw, False) for _ in range(4)]
+    for head in heads:
+        assert (head.status, head.content_length, head.keep_alive) == (200, 5, False)
+        assert head.lines == [b"Content-Length: 5", b"X-Again: yes"]
+        head.headers.set("X-Again", "changed")
+    assert parse_response(raw, False).headers.get("x-again") == "yes"
+
+
+def test_a_head_seen_before_means_something_else_to_a_head_request() -> None:
+    raw = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nX-For-Head: yes"
+    lengths = [parse_response(raw, to_head).content_length for to_head in (False, False, True)]
+    assert lengths == [7, 7, 0]
+
+
+def test_heads_are_remembered_in_bounded_number_and_never_with_a_cookie() -> None:
+    for number in range(3000):
+        raw = b"HTTP/1.1 200 OK\r\nX-Number: %d\r\nContent-Length: 0" % number
+        for _ in range(2):
+            parse_response(raw, False)
+    cookie = b"HTTP/1.1 200 OK\r\nSet-Cookie: secret=1\r\nContent-Length: 0"
+    for _ in range(3):
+        assert parse_response(cookie, False).headers.get("set-cookie") == "secret=1"
+    assert len(response._heads) <= response.MAX_REMEMBERED
+    assert cookie not in response._heads
