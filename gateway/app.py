@@ -12,13 +12,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import uvloop
 
 from backends.errors import BackendError
 from backends.limits import open_limits
 from gateway import loader
 from gateway.admin import Readiness, admin_app, start_admin
-from gateway.cli.explain import explain
+from gateway.cli.explain import Asking, explain
 from gateway.cli.routes import compiled
 from gateway.config import ConfigErrors, Resolved, read, resolve
 from gateway.config.model import Listen
@@ -192,8 +193,14 @@ class Gateway:
         return compiled(self.resolved)
 
     async def explain(self, method: str, url: str, headers: Sequence[tuple[str, str]]) -> Any:
-        router = self.table.router if self.table is not None else None
-        return explain(self.resolved, method, url, headers, router)
+        """What the table does with such a request, and which target would be asked now."""
+        table = self.table
+        explained = explain(self.resolved, method, url, headers, table.router if table else None)
+        endpoint = explained.endpoint
+        if table is None or endpoint is None or endpoint.kind != "upstream":
+            return explained
+        choice = table.upstreams[endpoint.name].explain(Asking.of(url, headers))
+        return {**msgspec.structs.asdict(explained), "upstream": choice}
 
     async def reload(self) -> Sequence[str]:
         """Build a table from the file as it is now and swap it in; or say what is wrong."""

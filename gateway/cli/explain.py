@@ -32,6 +32,19 @@ class Request(NamedTuple):
     headers: HeaderLines
 
 
+class Asking(NamedTuple):
+    """What a balance looks at, of a request that nobody has sent."""
+
+    lines: list[bytes]
+    path: bytes
+    client_ip: str
+
+    @classmethod
+    def of(cls, url: str, headers: Sequence[tuple[str, str]]) -> Asking:
+        request = _request("GET", url, headers)
+        return cls(request.headers.lines, request.path, "")
+
+
 class Verdict(msgspec.Struct, frozen=True):
     """What became of one of the routes whose host and path take the request."""
 

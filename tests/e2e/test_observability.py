@@ -238,3 +238,12 @@ def test_a_request_that_never_was_has_no_line(site: Site, client: Client) -> Non
         silent.answer()
     assert client.get("/pong", "a.test").status == 200
     assert 200 in atoms(new_lines(site, 1, before)[0])
+
+
+def test_explain_tells_which_target_would_be_asked(site: Site) -> None:
+    site.scripted["measured"].start()
+    told = site.gateway.admin("/explain?method=GET&url=http://measured.test/x").json()
+    url = site.upstreams["measured"]["targets"][0]["url"]
+    assert told["upstream"]["next"] == url
+    assert [target["url"] for target in told["upstream"]["candidates"]] == [url]
+    assert "upstream" not in site.gateway.admin("/explain?url=/pong").json()
