@@ -52,7 +52,7 @@ class Endpoints:
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         pieces, content_type = await self._view.metrics.stream(request.headers.get("Accept", ""))
         response = web.StreamResponse(headers={"Content-Type": content_type})
-        with contextlib.suppress(ConnectionResetError):
+        with contextlib.suppress(ConnectionError):
             await response.prepare(request)
             if request.method != "HEAD":
                 async for piece in pieces:
