@@ -3,8 +3,8 @@
 The listener has read and guarded the request; its bytes are given to an aiohttp
 `RequestHandler` of the connection's own, which runs the plugin's application as aiohttp
 always does. aiohttp's private names that this rests on: `RequestHandler.finish_response`,
-`handle_error`, `_request_factory`, `_task_handler`; in plugin_answer.py also
-`StreamResponse._payload_writer`.
+`handle_error`, `_request_factory`, `_task_handler`, `_close`, `_force_close`; in
+plugin_answer.py also `StreamResponse._payload_writer`.
 """
 
 from __future__ import annotations
@@ -355,5 +355,5 @@ def _head(exchange: Exchange, rewrite: Rewrite | None, listener: Listener) -> by
         lines.append(b"Connection: close")
     elif exchange.minor == 0:
         lines.append(b"Connection: keep-alive")
-    lines.append(listener.forwarding(exchange))
+    lines.append(listener.client.forwarding(exchange))
     return b"\r\n".join(lines)

@@ -165,9 +165,6 @@ class Listener(RequestStream):
         assert self.exchange is not None
         return finishing.unwind(self, self.exchange, phases)
 
-    def forwarding(self, exchange: Exchange) -> bytes:
-        return self.client.forwarding(exchange)
-
     def connection_line(self, lines: list[bytes]) -> None:
         """Say what becomes of the connection, where that is not the default."""
         assert self.exchange is not None

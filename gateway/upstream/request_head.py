@@ -36,7 +36,7 @@ def request_head(exchange: Exchange, target: Target, proxy: Proxy, listener: Lis
         lines.append(b"Upgrade: " + exchange.upgrade)
     if proxy.deadline_header is not None:
         _tell_deadline(lines, proxy.deadline_header, listener)
-    lines.append(listener.forwarding(exchange))
+    lines.append(listener.client.forwarding(exchange))
     return b"\r\n".join(lines)
 
 

@@ -7,6 +7,7 @@ import inspect
 import pytest
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_response import StreamResponse
 from aiohttp.web_server import Server
 
 PARAMETERS = {
@@ -33,6 +34,10 @@ def test_aiohttp_asks_the_handler_s_own_factory_for_requests() -> None:
 def test_aiohttp_s_flow_control_is_where_we_look_for_it() -> None:
     assert isinstance(inspect.getattr_static(BaseProtocol, "writing_paused"), property)
     assert "assert not self._paused" in inspect.getsource(BaseProtocol.pause_writing)
+
+
+def test_aiohttp_s_answers_are_written_by_the_writer_that_we_replace() -> None:
+    assert "self._payload_writer.write(" in inspect.getsource(StreamResponse.write)
 
 
 def test_aiohttp_s_server_makes_requests_and_counts_connections() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.e2e.gateway_process import free_port
-from tests.services import missing
+from tests.missing_engine import missing
 
 DEADLINE = 10.0
 
