@@ -21,6 +21,14 @@ class Decision(NamedTuple):
     retry_after: float
 
 
+def standing(owed: float, interval: float, burst: int) -> Decision:
+    """What would be said of a request now, `owed` seconds before the full burst is there."""
+    owed = min(owed, burst * interval)
+    spare = burst * interval - owed
+    cells = int((spare + (1e-6 if interval > 2e-6 else interval / 2)) / interval)
+    return Decision(cells > 0, cells, owed, 0.0 if cells else interval - spare)
+
+
 class Limits(Protocol):
     """**Protocol:** GCRA (generic cell rate algorithm) per key.
 
@@ -32,6 +40,8 @@ class Limits(Protocol):
     A key is short text (whoever takes keys from clients digests long ones) and is always taken
     with the same numbers; should they change, it owes at most one full burst of the new ones.
 
+    `peek` is what `take` would say, without taking: `remaining` counts this request too.
+
     A driver that needs a round trip returns an awaitable and raises BackendError when its
     engine is away; one that does not answers at once. Keys expire by themselves, and a
     driver's memory is bounded however many keys there are.
@@ -41,6 +51,10 @@ class Limits(Protocol):
     """Whether all workers that serve the same table see the same counts."""
 
     def take(
+        self, key: str, count: int, seconds: float, burst: int
+    ) -> Decision | Awaitable[Decision]: ...
+
+    def peek(
         self, key: str, count: int, seconds: float, burst: int
     ) -> Decision | Awaitable[Decision]: ...
 

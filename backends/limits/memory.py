@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from backends.limits import Decision
+from backends.limits import Decision, standing
 
 SWEPT_AT_ONCE = 4
 SHARDS = 64  # a power of two
@@ -59,6 +59,12 @@ class MemoryLimits:
             shard.live[key] = tat = tat + spare
             spare = 0.0
         return _decision(Decision, (False, 0, tat - now, interval - spare))
+
+    def peek(self, key: str, count: int, seconds: float, burst: int) -> Decision:
+        now = self._clock() - self._origin
+        shard = self._shards[hash(key) & (SHARDS - 1)]
+        tat = shard.live.get(key, shard.old.get(key, now))
+        return standing(max(tat - now, 0.0), seconds / count, burst)
 
     async def close(self) -> None:
         for shard in self._shards:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from backends.errors import BackendError
-from backends.limits import Decision, Limits
+from backends.limits import Decision, Limits, standing
 from backends.limits.redis_lease import LeasedLimits
 from backends.limits.redis_link import Address, Granted, RedisLink
 
@@ -33,6 +33,10 @@ class RedisLimits:
     def take(self, key: str, count: int, seconds: float, burst: int) -> Awaitable[Decision]:
         interval = seconds / count * 1e6
         return _decide(self._link.ask(key, 1, interval, burst), interval, burst)
+
+    async def peek(self, key: str, count: int, seconds: float, burst: int) -> Decision:
+        owed = (await self._link.ask(key, 0, seconds / count * 1e6, burst)).owed
+        return standing(owed / 1e6, seconds / count, burst)
 
     async def close(self) -> None:
         await self._link.close()

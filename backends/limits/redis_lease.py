@@ -10,7 +10,7 @@ from functools import partial
 from itertools import islice
 
 from backends.errors import BackendUnavailable
-from backends.limits import Decision
+from backends.limits import Decision, standing
 from backends.limits.redis_link import Address, Granted, RedisLink, cells_in
 
 SHARE = 0.05
@@ -59,6 +59,13 @@ class LeasedLimits:
             lease = Lease(self._link, key, seconds / count, burst, most=most, life=life)
             self._keep(name, lease)
         return lease.take()
+
+    async def peek(self, key: str, count: int, seconds: float, burst: int) -> Decision:
+        """What is leased here, and what Redis has beyond."""
+        owed = (await self._link.ask(key, 0, seconds / count * 1e6, burst)).owed / 1e6
+        lease = self._leases.get((key, count, seconds, burst))
+        leased = lease.in_hand() * seconds / count if lease is not None else 0.0
+        return standing(max(owed - leased, 0.0), seconds / count, burst)
 
     def _keep(self, name: tuple[str, int, float, int], lease: Lease) -> None:
         """Unless all places are taken: then this lease serves who came for it, and is gone."""
@@ -126,6 +133,9 @@ class Lease:
 
     def is_idle(self) -> bool:
         return not self._cells and not self._asking
+
+    def in_hand(self) -> int:
+        return self._cells if self._loop.time() < self._until else 0
 
     def take(self) -> Decision | Awaitable[Decision]:
         now = self._loop.time()

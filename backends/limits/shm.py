@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from backends.errors import BackendError, BackendUnavailable
-from backends.limits import Decision
+from backends.limits import Decision, standing
 from backends.limits.robust_mutex import SIZE as MUTEX_SIZE
 from backends.limits.robust_mutex import RobustMutexes
 from backends.limits.segment import HEADER_SIZE, Segment
@@ -99,6 +99,18 @@ class ShmLimits:
             remaining = int((spare + slack) / interval) - 1
             return _decision(Decision, (True, remaining, tat - now, 0.0))
         return _decision(Decision, (False, 0, tat - now, interval - spare))
+
+    def peek(self, key: str, count: int, seconds: float, burst: int) -> Decision:
+        mutex, digest, start, end, _ = self._place(key)
+        try:
+            if said := self._try_lock(mutex):
+                self._mutexes.wait(mutex, said)
+            now = self._clock() - self._origin
+            at = self._find(digest, start, end)
+            tat = self._tats[(at - HASHES_AT) >> 4] if at >= 0 else now
+        finally:
+            self._unlock(mutex)
+        return standing(max(tat - now, 0.0), seconds / count, burst)
 
     def _claim(self, digest: bytes, start: int, now: float, overflow: int) -> int:
         """A slot of the window for a newcomer, or the stripe's overflow."""

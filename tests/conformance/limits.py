@@ -108,6 +108,27 @@ class LimitsContract:
         assert refused.retry_after <= 101
         assert (await take(36, HOUR, 2)).reset <= 201
 
+    async def test_a_look_says_what_would_pass_and_takes_nothing(
+        self, limits: Limits, take: Taker
+    ) -> None:
+        async def look() -> Decision:
+            said = limits.peek(take.key, 36, HOUR, 3)
+            return await said if inspect.isawaitable(said) else said
+
+        assert await look() == (True, 3, 0.0, 0.0)
+        for left in (2, 1):
+            assert (await take(36, HOUR, 3)).remaining == left
+            seen = [await look() for _ in range(5)]
+            assert {(each.allowed, each.remaining, each.retry_after) for each in seen} == {
+                (True, left, 0.0)
+            }
+            assert seen[-1].reset == pytest.approx(100 * (3 - left), abs=2)
+        assert (await take(36, HOUR, 3)).allowed
+        refused = await look()
+        assert (refused.allowed, refused.remaining) == (False, 0)
+        assert refused.retry_after == pytest.approx(100, abs=2)
+        assert refused.reset == pytest.approx(300, abs=2)
+
     async def test_says_whether_workers_share_its_counts(self, limits: Limits) -> None:
         assert limits.shared in (True, False)
 
