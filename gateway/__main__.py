@@ -96,7 +96,7 @@ def _explain(resolved: Resolved, options: argparse.Namespace) -> int:
             raise CommandError(f"{header!r}: a header is written 'Name: value'")
         headers.append((name.strip(), value.strip()))
     found = explain(resolved, options.method, options.url, headers)
-    print(_json(found) if options.json else as_text(found))
+    print(_json(found) if options.json else as_text(found, resolved.config.server.admin))
     return 0 if found.route else 1
 
 

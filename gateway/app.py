@@ -12,14 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import uvloop
 
 from backends.errors import BackendError
 from backends.limits import open_limits
 from gateway import loader
-from gateway.admin import Readiness, admin_app, start_admin
-from gateway.cli.explain import Asking, explain
+from gateway.admin import Question, Readiness, admin_app, start_admin
 from gateway.cli.routes import compiled
 from gateway.config import ConfigErrors, Resolved, read, resolve
 from gateway.config.model import Listen
@@ -28,6 +26,7 @@ from gateway.dataplane import DataPlane
 from gateway.errors import GatewayError, LoadError
 from gateway.filewatch import Stamp, changes, stamp
 from gateway.listening import Listening
+from gateway.live import explained
 from gateway.plugin import HealthCheck
 from gateway.seat import Seat
 from gateway.table import Builder, Table, retire
@@ -192,15 +191,9 @@ class Gateway:
     async def routes(self) -> Sequence[Any]:
         return compiled(self.resolved)
 
-    async def explain(self, method: str, url: str, headers: Sequence[tuple[str, str]]) -> Any:
-        """What the table does with such a request, and which target would be asked now."""
-        table = self.table
-        explained = explain(self.resolved, method, url, headers, table.router if table else None)
-        endpoint = explained.endpoint
-        if table is None or endpoint is None or endpoint.kind != "upstream":
-            return explained
-        choice = table.upstreams[endpoint.name].explain(Asking.of(url, headers))
-        return {**msgspec.structs.asdict(explained), "upstream": choice}
+    async def explain(self, question: Question) -> Any:
+        assert self.table is not None
+        return await explained(self.table, question, self.seat.number)
 
     async def reload(self) -> Sequence[str]:
         """Build a table from the file as it is now and swap it in; or say what is wrong."""

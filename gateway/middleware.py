@@ -6,7 +6,7 @@ path (`use: ./local/stamp.py:Stamp`).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import msgspec
@@ -59,6 +59,18 @@ class Middleware(Generic[OptionsT]):
 
     def done(self, exchange: Exchange) -> None:
         """Once, after the last byte or the failure. Never waits."""
+
+    @classmethod
+    def summary(cls, options: OptionsT) -> Mapping[str, Any] | None:
+        """What `explain` shows of its options: numbers and words, and nothing secret."""
+        return None
+
+    def state(self, exchange: Exchange) -> Mapping[str, Any] | Awaitable[Mapping[str, Any]] | None:
+        """How it stands towards such a request now, for `explain` to show. Counts nothing.
+
+        The exchange is one that nobody has sent: no guard has seen it, and it has no answer.
+        """
+        return None
 
 
 AnyMiddleware = Middleware[Any]

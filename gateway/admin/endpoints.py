@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.admin.guard import Refusal, problems
-from gateway.admin.view import AdminView
+from gateway.admin.view import AdminView, Question
 from gateway.errors import Problem
 from gateway.telemetry.redaction import redacted
 
@@ -20,7 +20,9 @@ INDEX = {
     "GET /healthz": "whether the process works",
     "GET /readyz": "whether it takes new requests, and which checks fail",
     "GET /routes": "the compiled route table",
-    "GET /explain?method=GET&url=URL&header=Name:value": "which route a request takes, and why",
+    "GET /explain?method=GET&url=URL&header=Name:value&ip=ADDRESS&identity=jwt:SUBJECT": (
+        "which route a request takes, why, and how its guards and targets stand"
+    ),
     "POST /reload": "read the file again; 422 with every error when it is not taken",
 }
 
@@ -79,10 +81,14 @@ class Endpoints:
         if "url" not in query:
             raise Refusal(Problem(400, "The parameter url is missing."))
         headers = [_field(text) for text in query.getall("header", [])]
+        asked = {name: query.get(name, "") for name in ("ip", "identity")}
+        question = Question(query.get("method", "GET"), query["url"], headers, **asked)
         try:
-            found = await self._view.explain(query.get("method", "GET"), query["url"], headers)
+            found = await self._view.explain(question)
         except ValueError:
-            raise Refusal(Problem(400, "Method, url and header make no request.")) from None
+            raise Refusal(
+                Problem(400, "Method, url, header, ip and identity make no request.")
+            ) from None
         return _json(found)
 
     async def reload(self, request: web.Request) -> web.Response:

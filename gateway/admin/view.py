@@ -5,6 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
+import msgspec
+
+
+class Question(msgspec.Struct, frozen=True):
+    """A request to be explained. Nobody verifies it: `ip` is its client's address and `identity`
+    who it is, as the guard's kind and the subject (`jwt:ann`); both may be empty."""
+
+    method: str
+    url: str
+    headers: list[tuple[str, str]]
+    ip: str = ""
+    identity: str = ""
+
 
 class Page(Protocol):
     """**Protocol:** the numbers, for Prometheus to read."""
@@ -37,7 +50,7 @@ class AdminView(Protocol):
     async def routes(self) -> Any:
         """The compiled table in order of precedence; anything that msgspec can write."""
 
-    async def explain(self, method: str, url: str, headers: Sequence[tuple[str, str]]) -> Any:
+    async def explain(self, question: Question) -> Any:
         """Which route such a request takes and why. ValueError when it is no request."""
 
     async def reload(self) -> Sequence[str]:

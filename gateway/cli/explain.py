@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -32,19 +32,6 @@ class Request(NamedTuple):
     headers: HeaderLines
 
 
-class Asking(NamedTuple):
-    """What a balance looks at, of a request that nobody has sent."""
-
-    lines: list[bytes]
-    path: bytes
-    client_ip: str
-
-    @classmethod
-    def of(cls, url: str, headers: Sequence[tuple[str, str]]) -> Asking:
-        request = _request("GET", url, headers)
-        return cls(request.headers.lines, request.path, "")
-
-
 class Verdict(msgspec.Struct, frozen=True):
     """What became of one of the routes whose host and path take the request."""
 
@@ -55,17 +42,18 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Guard(msgspec.Struct, frozen=True):
-    """A middleware of the route, by its name and class."""
+    """A middleware of the route, by its name and class. options: those that may be shown."""
 
     name: str
     use: str
+    options: Mapping[str, Any] | None = None
 
 
 class Explained(msgspec.Struct, frozen=True):
     """A route, or None and the status, reason and methods that the client is told.
 
     sent_to: the URL for each target of an upstream, the path that a plugin sees, or a
-    redirect's Location; empty for a fixed answer.
+    redirect's Location; empty for a fixed answer. balance: between an upstream's targets.
     """
 
     route: str | None
@@ -76,6 +64,7 @@ class Explained(msgspec.Struct, frozen=True):
     middlewares: Sequence[Guard] = ()
     endpoint: Endpoint | None = None
     sent_to: Sequence[str] = ()
+    balance: str | None = None
 
 
 def explain(
@@ -90,7 +79,7 @@ def explain(
     `url` is a path, or has a scheme and a host; a Host header goes before that host.
     `router` is one whose targets have the routes' ids; it saves building another.
     """
-    request = _request(method, url, headers)
+    request = request_of(method, url, headers)
     found = (router or router_of(resolved)).explain(*request)
     considered = [_verdict(each, resolved.secrets) for each in found.considered]
     outcome = found.outcome
@@ -98,12 +87,21 @@ def explain(
         reason = " ".join(each for each in (outcome.reason, found.note) if each)
         return Explained(None, outcome.status, reason, outcome.allow, considered)
     route = next(each for each in resolved.config.routes if each.id == outcome.target.id)
-    guards = [Guard(name, resolved.config.middlewares[name].use) for name in route.middlewares]
-    sent_to = _sent_to(resolved, route, request, outcome.captures)
-    return Explained(route.id, None, "", (), considered, guards, endpoint_of(route), sent_to)
+    return Explained(
+        route=route.id,
+        status=None,
+        reason="",
+        allow=(),
+        considered=considered,
+        middlewares=[_guard(resolved, name) for name in route.middlewares],
+        endpoint=endpoint_of(route),
+        sent_to=_sent_to(resolved, route, request, outcome.captures),
+        balance=_balance(resolved, route),
+    )
 
 
-def as_text(explained: Explained) -> str:
+def as_text(explained: Explained, admin: str | None = None) -> str:
+    """`admin` is the address of the listener that knows how guards and targets stand."""
     rows = [("route", explained.route or f"none: {_refusal(explained)}")]
     verdicts = [
         f"{each.id} ({each.host}{each.path}): {each.verdict}" for each in explained.considered
@@ -112,8 +110,25 @@ def as_text(explained: Explained) -> str:
     if explained.route:
         guards = [f"{guard.name} ({guard.use})" for guard in explained.middlewares]
         rows.append(("middlewares", " -> ".join(guards) or "none"))
+        rows += _listed(
+            "options", [_options(each) for each in explained.middlewares if each.options]
+        )
         rows.append(("endpoint", str(explained.endpoint)))
-    return columns([*rows, *_listed("sent to", explained.sent_to)], empty="")
+        rows += _listed("sent to", explained.sent_to)
+    if explained.balance is not None:
+        rows.append(("balance", explained.balance))
+    if admin is not None and (explained.balance or any(g.options for g in explained.middlewares)):
+        rows.append(("state", f"told by GET /explain on the admin listener, {admin}"))
+    return columns(rows, empty="")
+
+
+def _options(guard: Guard) -> str:
+    said = [f"{name} {_value(value)}" for name, value in (guard.options or {}).items()]
+    return f"{guard.name}: {', '.join(said)}"
+
+
+def _value(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
 
 
 def _listed(heading: str, lines: Sequence[str]) -> list[tuple[str, str]]:
@@ -127,7 +142,8 @@ def _refusal(explained: Explained) -> str:
     return f"{status.value} {status.phrase}{f' ({words})' if words else ''}"
 
 
-def _request(method: str, url: str, headers: Sequence[tuple[str, str]]) -> Request:
+def request_of(method: str, url: str, headers: Sequence[tuple[str, str]]) -> Request:
+    """As a client would send it. Raises NotARequest."""
     host = ""
     scheme, separator, rest = url.partition("://")
     if separator and scheme.isalpha():
@@ -162,6 +178,23 @@ def _verdict(considered: Considered, secrets: frozenset[str]) -> Verdict:
         if value and value in secrets:
             text = text.replace(value, "***")
     return Verdict(rule.id, considered.host, rule.path, text)
+
+
+def _guard(resolved: Resolved, name: str) -> Guard:
+    use = resolved.middlewares[name]
+    summary = use.kind.summary(use.options)
+    return Guard(name, resolved.config.middlewares[name].use, summary)
+
+
+def _balance(resolved: Resolved, route: Route) -> str | None:
+    """With the weights, where they differ."""
+    if route.upstream is None:
+        return None
+    upstream = resolved.config.upstreams[route.upstream]
+    weights = [target.weight for target in upstream.targets]
+    if len(set(weights)) == 1:
+        return str(upstream.balance)
+    return f"{upstream.balance}, weights {':'.join(map(str, weights))}"
 
 
 def _sent_to(resolved: Resolved, route: Route, request: Request, captures: Captures) -> list[str]:

@@ -119,6 +119,9 @@ class HashBy(Section, frozen=True):
 
     consistent_hash: str
 
+    def __str__(self) -> str:
+        return f"consistent_hash {self.consistent_hash}"
+
 
 class ActiveCheck(Section, frozen=True):
     """Asks each target for `path`, or only connects. Seconds; verdicts in a row that count."""

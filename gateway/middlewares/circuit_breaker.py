@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import ceil
 from time import monotonic
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -17,6 +17,7 @@ from gateway.middleware import Middleware
 from gateway.plugin import Context
 
 CLOSED, OPEN, HALF_OPEN = 0, 1, 2
+NAMES = ("closed", "open", "half-open")
 BUCKETS = 10
 ENDPOINT_FAILED = frozenset({"connect", "timeout", "reset", "protocol"})
 ENDPOINT_ANSWERED = frozenset({None, "error"})
@@ -97,6 +98,15 @@ class CircuitBreaker(Middleware[CircuitBreakerOptions]):
         elif failure in ENDPOINT_FAILED:
             circuit.record(True, self._clock())
 
+    @classmethod
+    def summary(cls, options: CircuitBreakerOptions) -> Mapping[str, Any]:
+        told: dict[str, Any] = msgspec.to_builtins(options)
+        return told
+
+    def state(self, exchange: Exchange) -> Mapping[str, Any]:
+        circuit = self._circuits.get(exchange.route.endpoint_name) or Circuit(self.options)
+        return circuit.described(self._clock())
+
     def _circuit(self, endpoint: str) -> Circuit:
         circuit = self._circuits[endpoint] = Circuit(self.options)
         self._state.labels(self.context.name, endpoint).set_function(
@@ -126,6 +136,20 @@ class Circuit:
     def state_at(self, now: float) -> int:
         """An open circuit whose time is over is half-open, whether a request came or not."""
         return HALF_OPEN if self.state == OPEN and now >= self._open_until else self.state
+
+    def described(self, now: float) -> dict[str, Any]:
+        """requests, failures: of the window. probes_in: seconds until it is tried again."""
+        answers = self._answers
+        answers.forget(now)
+        state = self.state_at(now)
+        return {
+            "state": NAMES[state],
+            "requests": answers.total,
+            "failures": answers.failures,
+            "error_ratio": answers.failures / answers.total if answers.total else 0.0,
+            "probes_in": max(0.0, self._open_until - now) if state == OPEN else 0.0,
+            "probing": len(self.probing),
+        }
 
     def admits(self, exchange: Exchange, now: float) -> bool:
         """Whether this request may go on although the circuit is not closed: as a probe."""
@@ -192,7 +216,7 @@ class Window:
     def add(self, failed: bool, now: float) -> None:
         position = int(now / self._width)
         if position != self._position:
-            self._forget(position)
+            self.forget(now)
         bucket = self._buckets[position % BUCKETS]
         bucket[0] += 1
         self.total += 1
@@ -200,7 +224,9 @@ class Window:
             bucket[1] += 1
             self.failures += 1
 
-    def _forget(self, position: int) -> None:
+    def forget(self, now: float) -> None:
+        """What has left the window by now."""
+        position = int(now / self._width)
         first = max(self._position + 1, position - BUCKETS + 1)
         for passed in range(first, position + 1):
             bucket = self._buckets[passed % BUCKETS]

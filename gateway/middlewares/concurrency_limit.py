@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Annotated
+from collections.abc import Awaitable, Mapping
+from typing import Annotated, Any
 
 import msgspec
 
@@ -103,6 +103,15 @@ class ConcurrencyLimit(Middleware[ConcurrencyLimitOptions]):
             self._in_flight.dec()
         if not lane.busy and not lane.waiting:
             del self.lanes[lane.key]
+
+    @classmethod
+    def summary(cls, options: ConcurrencyLimitOptions) -> Mapping[str, Any]:
+        told: dict[str, Any] = msgspec.to_builtins(options)
+        return told
+
+    def state(self, exchange: Exchange) -> Mapping[str, Any]:
+        lane = self.lanes.get(self._key(exchange)) or Lane("")
+        return {"in_flight": lane.busy, "waiting": len(lane.waiting)}
 
     def _key(self, exchange: Exchange) -> str:
         attribute = self._attribute

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import blake2b
 from math import ceil
 from time import monotonic
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -71,7 +72,7 @@ class RateLimit(Middleware[RateLimitOptions]):
         super().__init__(options, context)
         rate = options.rate
         burst = options.burst or rate.requests
-        self._numbers = (rate.requests, rate.seconds, burst)
+        self._numbers = rate.requests, rate.seconds, burst
         self._all_but_one = (burst - 1) * rate.seconds / rate.requests
         self._limits: Limits = context.limits if options.scope == "shared" else MemoryLimits(clock)
         self._take = self._limits.take
@@ -99,18 +100,19 @@ class RateLimit(Middleware[RateLimitOptions]):
             await self._limits.close()
 
     def request(self, exchange: Exchange) -> Problem | Awaitable[Problem | None] | None:
-        value = self._key(exchange)
-        if value is None:
-            key = self._by_ip + exchange.client_ip
-        else:
-            key = self._by_key + (value if len(value) <= LONGEST_KEY else _digest(value))
         try:
-            decision = self._take(key, *self._numbers)
+            decision = self._take(self._bucket(exchange), *self._numbers)
         except BackendError as error:
             return self._uncounted(error)
         if isinstance(decision, Decision):
             return self._judge(exchange, decision)
         return self._wait(exchange, decision)
+
+    def _bucket(self, exchange: Exchange) -> str:
+        value = self._key(exchange)
+        if value is None:
+            return self._by_ip + exchange.client_ip
+        return self._by_key + (value if len(value) <= LONGEST_KEY else _digest(value))
 
     async def _wait(self, exchange: Exchange, pending: Awaitable[Decision]) -> Problem | None:
         try:
@@ -154,6 +156,23 @@ class RateLimit(Middleware[RateLimitOptions]):
         # Added, not set: both fields are lists, and an inner limit's items belong in them too.
         headers.add("RateLimit-Policy", self._policy)
         headers.add("RateLimit", f"{self._member};r={decision.remaining};t={_seconds(wait)}")
+
+    @classmethod
+    def summary(cls, options: RateLimitOptions) -> Mapping[str, Any]:
+        rate, burst = options.rate, options.burst or options.rate.requests
+        told = {"rate": f"{rate.requests}/{rate.seconds:g}s", "burst": burst, "key": options.key}
+        return told | {"scope": options.scope, "on_error": options.on_error}
+
+    async def state(self, exchange: Exchange) -> Mapping[str, Any]:
+        """counted_by: the key, or the address for want of it. Times in seconds."""
+        absent = self._key(exchange) is None
+        told = {"counted_by": "ip" if absent else self.options.key}
+        try:
+            said = self._limits.peek(self._bucket(exchange), *self._numbers)
+            decision = await said if inspect.isawaitable(said) else said
+        except BackendError as error:
+            return told | {"away": str(error)}
+        return told | decision._asdict()
 
 
 def _seconds(wait: float) -> int:

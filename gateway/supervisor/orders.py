@@ -64,14 +64,6 @@ class Message(msgspec.Struct, frozen=True):
     payload: bytes
 
 
-class Request(msgspec.Struct, frozen=True):
-    """What is to be explained."""
-
-    method: str
-    url: str
-    headers: list[tuple[str, str]]
-
-
 def read(body: Any, kind: type[T]) -> T:
     """The body of a message. Raises msgspec.MsgspecError when it is none of that kind."""
     return msgspec.msgpack.decode(body, type=kind)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.admin import AdminView
+from gateway.admin import AdminView, Question
 from gateway.admin.guard import Refusal
 from gateway.errors import GatewayError, Problem
 from gateway.supervisor import orders
@@ -25,6 +25,8 @@ SCRAPE_WITHIN = 1.0
 CHECK_WITHIN = 2.0
 
 Checks = dict[str, str | None]
+JSON_OR_NONE: Any = bytes | None
+NOBODY_ANSWERS = Problem(503, "No worker answers.", [("Retry-After", "1")])
 
 
 class CommonPage:
@@ -108,12 +110,30 @@ class CommonView:
     async def routes(self) -> Any:
         return msgspec.Raw(await self._first(bytes, orders.ROUTES, None))
 
-    async def explain(self, method: str, url: str, headers: Sequence[tuple[str, str]]) -> Any:
-        request = orders.Request(method, url, list(headers))
-        found = await self._first(bytes | None, orders.EXPLAIN, request)
+    async def explain(self, question: Question) -> Any:
+        """As one worker has it, and of the `others` how their guards and upstream stand."""
+        asked = [(each.number, self._explained(each, question)) for each in self._crew.workers()]
+        answers = await asyncio.gather(*(answer for _, answer in asked))
+        told = [answer for answer in answers if isinstance(answer, dict)]
+        if not told:
+            raise Refusal(NOBODY_ANSWERS)
+        first = told[0]
+        others = [
+            _standing(answer) if isinstance(answer, dict) else {"worker": number, "error": answer}
+            for (number, _), answer in zip(asked, answers, strict=True)
+            if answer is not first
+        ]
+        return {**first, "others": others}
+
+    async def _explained(self, worker: WorkerProcess, question: Question) -> dict[str, Any] | str:
+        try:
+            found = await worker.ask(JSON_OR_NONE, orders.EXPLAIN, question, within=CHECK_WITHIN)
+        except GatewayError as error:
+            return str(error)
         if found is None:
             raise ValueError("no request")
-        return msgspec.Raw(found)
+        told: dict[str, Any] = msgspec.json.decode(found)
+        return told
 
     async def reload(self) -> Sequence[str]:
         return await self._reloading.reload()
@@ -124,7 +144,14 @@ class CommonView:
                 return await worker.ask(kind, name, body, within=self._crew.patience.answer)
             except GatewayError as error:
                 log.warning("worker %d: %s", worker.number, error)
-        raise Refusal(Problem(503, "No worker answers.", [("Retry-After", "1")]))
+        raise Refusal(NOBODY_ANSWERS)
+
+
+def _standing(told: dict[str, Any]) -> dict[str, Any]:
+    """What may differ between workers."""
+    states = {guard["name"]: guard["state"] for guard in told["middlewares"] if "state" in guard}
+    upstream = {"upstream": told["upstream"]} if "upstream" in told else {}
+    return {"worker": told["worker"], "states": states, **upstream}
 
 
 view: type[AdminView] = CommonView

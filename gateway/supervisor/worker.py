@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 import uvloop
 
+from gateway.admin import Question
 from gateway.app import Gateway, configuration
 from gateway.config import ConfigErrors
 from gateway.errors import LoadError
@@ -159,9 +160,8 @@ class Worker:
         return await asyncio.to_thread(msgspec.json.encode, await self._serving().routes())
 
     async def _explain(self, body: Any) -> bytes | None:
-        request = read(body, orders.Request)
         try:
-            found = await self._serving().explain(request.method, request.url, request.headers)
+            found = await self._serving().explain(read(body, Question))
         except ValueError:
             return None
         return msgspec.json.encode(found)

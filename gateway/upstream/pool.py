@@ -192,8 +192,7 @@ class Upstream:
         following = self.only
         if following is None and self.fit:
             following = self._balance.peek(asked)
-        balance = self.config.balance
-        name = balance if isinstance(balance, str) else f"consistent_hash {balance.consistent_hash}"
+        name = str(self.config.balance)
         url = following.url if following is not None else None
         return Choice(name, self.panic, url, [_candidate(each) for each in self.targets])
 

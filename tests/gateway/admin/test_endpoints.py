@@ -240,12 +240,16 @@ async def test_a_request_is_explained(admin: aiohttp.ClientSession) -> None:
         ("url", "http://api/x?a=1"),
         ("header", "X-A: 1:2"),
         ("header", "B:"),
+        ("ip", "192.0.2.1"),
+        ("identity", "jwt:ann"),
     ]
     async with admin.get("/explain", params=query) as response:
         assert await response.json() == {
             "method": "POST",
             "url": "http://api/x?a=1",
             "headers": [["X-A", "1:2"], ["B", ""]],
+            "ip": "192.0.2.1",
+            "identity": "jwt:ann",
         }
 
 

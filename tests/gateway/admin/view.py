@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.admin import AdminView, Readiness
+from gateway.admin import AdminView, Question, Readiness
 from gateway.plugin import HealthCheck
 from gateway.telemetry.metrics import Metrics
 
@@ -37,10 +37,10 @@ class View:
     async def routes(self) -> Sequence[Any]:
         return self.table
 
-    async def explain(self, method: str, url: str, headers: Sequence[tuple[str, str]]) -> Any:
-        if " " in url:
+    async def explain(self, question: Question) -> Any:
+        if " " in question.url:
             raise ValueError("a space in the secret url")
-        return {"method": method, "url": url, "headers": headers}
+        return question
 
     async def reload(self) -> Sequence[str]:
         self.reloads += 1

@@ -33,6 +33,21 @@ routes:
   - {id: any, match: {path: /users/**}, upstream: users}
 """
 
+GUARDED = """\
+version: 1
+upstreams:
+  users:
+    targets: [{url: "http://t0", weight: 3}, {url: "http://t1"}]
+    balance: {consistent_hash: header:x-user}
+middlewares:
+  small: {use: body_limit, max: 1KiB}
+  per_user: {use: rate_limit, rate: 30/s, key: jwt.sub}
+  few: {use: concurrency_limit, max: 5}
+  guard: {use: circuit_breaker, error_ratio: 30%}
+routes:
+  - {id: all, match: {path: /**}, middlewares: [small, per_user, few, guard], upstream: users}
+"""
+
 
 @pytest.fixture
 def table(tmp_path: Path) -> Resolved:
@@ -78,7 +93,27 @@ def test_it_reads_as_a_short_text(table: Resolved) -> None:
         "sent to      http://10.0.0.5:8080/5",
         "             https://h/base/5",
         "             unix:/run/u.sock /5",
+        "balance      round_robin",
     ]
+
+
+def test_what_limits_breakers_and_balances_are_set_to_is_shown_and_where_their_state_is(
+    tmp_path: Path,
+) -> None:
+    found = explain(resolved(tmp_path, GUARDED), "GET", "/", [])
+    assert as_text(found, "127.0.0.1:9901").splitlines()[2:] == [
+        "middlewares  small (body_limit) -> per_user (rate_limit) -> few (concurrency_limit)"
+        " -> guard (circuit_breaker)",
+        "options      per_user: rate 30/1s, burst 30, key jwt.sub, scope worker, on_error open",
+        "             few: max 5, queue 0, key none",
+        "             guard: error_ratio 0.3, min_requests 20, window 10, open_for 10, probes 1",
+        "endpoint     upstream users",
+        "sent to      http://t0/",
+        "             http://t1/",
+        "balance      consistent_hash header:x-user, weights 3:1",
+        "state        told by GET /explain on the admin listener, 127.0.0.1:9901",
+    ]
+    assert found.middlewares[0].options is None, "nobody said that these are fit to be shown"
 
 
 @pytest.mark.parametrize(

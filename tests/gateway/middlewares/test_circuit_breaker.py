@@ -148,6 +148,21 @@ async def test_failures_older_than_the_window_are_forgotten(clock: Clock) -> Non
     assert await refusal(guard) is None
 
 
+async def test_its_state_is_what_a_request_would_meet_also_when_none_comes(clock: Clock) -> None:
+    guard = breaker(clock)
+    await answered(guard, 200, 500)
+    assert guard.state(request())["error_ratio"] == 0.5
+    clock.advance(11)
+    assert guard.state(request())["requests"] == 0
+    guard = await opened(clock)
+    seen = guard.state(request())
+    assert (seen["state"], seen["probes_in"]) == ("open", 5)
+    clock.advance(5)
+    assert guard.state(request())["state"] == "half-open"
+    assert await ask(guard, request()) is None
+    assert guard.state(request())["probing"] == 1
+
+
 async def test_endpoints_have_circuits_of_their_own(clock: Clock) -> None:
     guard = await opened(clock)
     await answered(guard, 200, route=Destination("files", "files"))
