@@ -14,8 +14,8 @@ from typing import Any
 
 import uvloop
 
+from backends.catalogue import Backends
 from backends.errors import BackendError
-from backends.limits import open_limits
 from gateway import loader
 from gateway.admin import Question, Readiness, admin_app, start_admin
 from gateway.cli.routes import compiled
@@ -95,9 +95,9 @@ class Gateway:
         self.metrics = Metrics(version("ait-gateway"), process=seat is None)
         self.access_log = AccessLog(config.server.access_log, self.metrics)
         self.plane = DataPlane(config, self.loop, self.access_log)
-        self.limits = _limits(config.backends)
+        self.backends = _backends(config.backends)
         self.seat = seat or Seat()
-        self.builder = Builder(self.loop, self.plane.wheel, self.metrics, self.limits, self.seat)
+        self.builder = Builder(self.loop, self.plane.wheel, self.metrics, self.backends, self.seat)
         self.health = HostChecks(self.seat, self._judge)
         self.listening = Listening(self.plane, self.loop)
         self.lag = LoopLag(self.metrics)
@@ -173,7 +173,7 @@ class Gateway:
         if self.table is not None:
             self.table.retire_upstreams(())
             await retire(self.table, Table(self.resolved))
-        await self.limits.close()
+        await self.backends.close()
         self.plane.wheel.close()
         self.access_log.close()
 
@@ -273,7 +273,8 @@ class Gateway:
     def _checks(self) -> Mapping[str, HealthCheck]:
         if self.table is None:
             return {}
-        return {
+        engines = {f"backends.{name}": probe for name, probe in self.backends.checks().items()}
+        return engines | {
             f"{name}.{check}": probe
             for name, plugin in self.table.plugins.items()
             for check, probe in plugin.checks().items()
@@ -322,14 +323,15 @@ class Gateway:
         )
 
 
-def _limits(backends: Mapping[str, str]) -> Any:
-    others = sorted(set(backends) - {"limits"})
-    if others:
-        raise LoadError(f"backends: this version has no driver for {', '.join(others)}")
+def _backends(urls: Mapping[str, str]) -> Backends:
+    """The engines; a URL that its driver cannot read, or an extra it lacks, is told now."""
+    backends = Backends(urls)
     try:
-        return open_limits(backends.get("limits", "memory://"))
+        for capability in {"limits", *urls}:
+            backends.open(capability)
     except BackendError as error:
-        raise LoadError(f"backends.limits: {error}") from error
+        raise LoadError(f"backends.{error}") from error
+    return backends
 
 
 def _warn_of_fixed(old: Resolved, new: Resolved) -> None:

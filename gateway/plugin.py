@@ -15,7 +15,7 @@ from gateway.middleware import NoOptions, OptionsT
 from gateway.seat import Broadcast, Leadership, Subscribers
 
 if TYPE_CHECKING:
-    from backends.limits import Limits
+    from backends.catalogue import Backends
     from gateway.telemetry.metrics import Metrics
 
 HealthCheck = Callable[[], Awaitable[None]]
@@ -26,7 +26,8 @@ class Context:
     """What a plugin or middleware is given by the gateway.
 
     name: its key in the file. folder: the file's folder, against which paths are read.
-    metrics: makes counters and gauges on the admin page. limits: the shared limiter.
+    metrics: makes counters and gauges on the admin page. backends: the engines that keep state;
+    those named in the plugin's `needs` answer before start().
     plugin: what another plugin offers, by the plugin's name in the file, or None; to be asked
     in start() or later. Plugins start in the file's order, before the middlewares.
     routes: ids of the routes that end at this plugin, or that this middleware guards.
@@ -38,7 +39,7 @@ class Context:
     name: str
     folder: Path
     metrics: Metrics
-    limits: Limits
+    backends: Backends
     plugin: Callable[[str], Any]
     plugins: Callable[[], Mapping[str, Any]]
     routes: tuple[str, ...] = ()
@@ -56,9 +57,13 @@ class Plugin(Generic[OptionsT]):
 
     The handlers are aiohttp's own and find the verified identity and everything else about
     the request on `request["exchange"]`.
+
+    needs: capabilities that it asks `context.backends` for, such as `("sql", "events")`. Each
+    answers before start(), or there is no start.
     """
 
     Options: ClassVar[type[msgspec.Struct]] = NoOptions
+    needs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, options: OptionsT, context: Context) -> None:
         self.options = options

@@ -27,7 +27,7 @@ from gateway.seat import Seat
 from gateway.upstream.pool import Upstream
 
 if TYPE_CHECKING:
-    from backends.limits import Limits
+    from backends.catalogue import Backends
     from gateway.listener import Listener
     from gateway.telemetry.metrics import Metrics
     from gateway.wheel import Wheel
@@ -78,13 +78,13 @@ class Builder:
         loop: asyncio.AbstractEventLoop,
         wheel: Wheel,
         metrics: Metrics,
-        limits: Limits,
+        backends: Backends,
         seat: Seat | None = None,
     ) -> None:
         self.loop = loop
         self.wheel = wheel
         self.metrics = metrics
-        self.limits = limits
+        self.backends = backends
         self.seat = seat or Seat()
 
     async def build(self, resolved: Resolved, previous: Table | None) -> Table:
@@ -112,6 +112,7 @@ class Builder:
             plugin = use.kind(use.options, self._context(name, table, routes))
             undo.push_async_callback(_stop, name, plugin)
             try:
+                await self.backends.ready(plugin.needs)
                 await plugin.start()
                 site = Site(name, list(plugin.routes()))
                 await site.start()
@@ -222,7 +223,7 @@ class Builder:
             name=name,
             folder=folder,
             metrics=self.metrics,
-            limits=self.limits,
+            backends=self.backends,
             plugin=lambda other: table.offers().get(other),
             plugins=table.offers,
             routes=routes,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import NamedTuple, Protocol
 
-from backends.errors import BackendError, UnknownScheme
+from backends.drivers import Backend, Driver, Drivers
 
 
 class Decision(NamedTuple):
@@ -29,7 +29,7 @@ def standing(owed: float, interval: float, burst: int) -> Decision:
     return Decision(cells > 0, cells, owed, 0.0 if cells else interval - spare)
 
 
-class Limits(Protocol):
+class Limits(Backend, Protocol):
     """**Protocol:** GCRA (generic cell rate algorithm) per key.
 
     `take` is one atomic step. `burst` (at least 1) requests may pass at once; after that
@@ -58,51 +58,13 @@ class Limits(Protocol):
         self, key: str, count: int, seconds: float, burst: int
     ) -> Decision | Awaitable[Decision]: ...
 
-    async def close(self) -> None:
-        """Let go of the engine. May be called twice."""
 
-
-def _memory(_: str) -> Limits:
-    from backends.limits.memory import MemoryLimits  # noqa: PLC0415 - a driver loads when asked for
-
-    return MemoryLimits()
-
-
-def _shm(url: str) -> Limits:
-    from backends.limits.shm import open_shm  # noqa: PLC0415 - a driver loads when asked for
-
-    return open_shm(url)
-
-
-def _redis(url: str) -> Limits:
-    try:
-        from backends.limits.redis import open_redis  # noqa: PLC0415 - a driver loads when asked for
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "redis":
-            raise
-        raise BackendError("limits: redis:// needs pip install 'ait-gateway[redis]'") from None
-    return open_redis(url)
-
-
-DRIVERS: dict[str, Callable[[str], Limits]] = {
-    "memory": _memory,
-    "shm": _shm,
-    "redis": _redis,
-    "rediss": _redis,
-}
-
-
-def open_limits(url: str) -> Limits:
-    """The limiter behind `url`, chosen by its scheme. Connects to no server yet.
-
-    Raises UnknownScheme, which names the schemes there are and nothing else of the URL, and
-    BackendError when the driver's extra is missing, its options are wrong, or shared memory
-    cannot be had.
-    """
-    scheme, mark, _ = url.partition("://")
-    driver = DRIVERS.get(scheme) if mark else None
-    if driver is None:
-        known = ", ".join(f"{name}://" for name in DRIVERS)
-        said = f"no driver for {scheme}://" if mark else "not a URL"
-        raise UnknownScheme(f"limits: {said}; known are {known}")
-    return driver(url)
+DRIVERS: Drivers[Limits] = Drivers(
+    "limits",
+    {
+        "memory": Driver("backends.limits.memory:open_memory"),
+        "shm": Driver("backends.limits.shm:open_shm"),
+        "redis": Driver("backends.limits.redis:open_redis", extra="redis"),
+        "rediss": Driver("backends.limits.redis:open_redis", extra="redis"),
+    },
+)

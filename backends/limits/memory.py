@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from backends.errors import BackendError
 from backends.limits import Decision, standing
 
 SWEPT_AT_ONCE = 4
@@ -13,6 +14,13 @@ OVERFLOW = ""
 
 # Half the price of Decision(...), on a path that every request takes.
 _decision = tuple.__new__
+
+
+def open_memory(url: str) -> MemoryLimits:
+    """`memory://`, which has no options. Raises BackendError."""
+    if url != "memory://":
+        raise BackendError("limits: memory:// has no options")
+    return MemoryLimits()
 
 
 class MemoryLimits:
@@ -65,6 +73,9 @@ class MemoryLimits:
         shard = self._shards[hash(key) & (SHARDS - 1)]
         tat = shard.live.get(key, shard.old.get(key, now))
         return standing(max(tat - now, 0.0), seconds / count, burst)
+
+    async def check(self) -> None:
+        """Nothing is away that lies in memory."""
 
     async def close(self) -> None:
         for shard in self._shards:

@@ -38,6 +38,10 @@ class RedisLimits:
         owed = (await self._link.ask(key, 0, seconds / count * 1e6, burst)).owed
         return standing(owed / 1e6, seconds / count, burst)
 
+    async def check(self) -> None:
+        """Raises BackendUnavailable when Redis does not decide."""
+        await self.peek("probe", 1, 1.0, 1)
+
     async def close(self) -> None:
         await self._link.close()
 

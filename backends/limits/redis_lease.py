@@ -78,6 +78,10 @@ class LeasedLimits:
         if len(self._leases) < self._max_keys:
             self._leases[name] = lease
 
+    async def check(self) -> None:
+        """Raises BackendUnavailable when Redis does not decide."""
+        await self.peek("probe", 1, 1.0, 1)
+
     async def close(self) -> None:
         for lease in self._leases.values():
             lease.give_back()

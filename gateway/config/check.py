@@ -6,7 +6,8 @@ import os
 import re
 from ipaddress import ip_address, ip_network
 
-from backends.limits import DRIVERS
+from backends.catalogue import EMBEDDED, drivers
+from backends.errors import BackendError
 from gateway.config.addresses import check_target, parse_address
 from gateway.config.check_routes import check_routes
 from gateway.config.model import Config, HashBy, Listen, ListenTls, Server, Upstream, UpstreamTls
@@ -14,10 +15,8 @@ from gateway.config.nodes import Mapping, Scalar
 from gateway.config.problems import Problems, quoted, suggestion
 from gateway.config.source import Source
 
-DRIVEN = {"limits": tuple(DRIVERS)}
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 MEANT = frozenset({"connection", "content-length", "host", "te", "trailer", "transfer-encoding"})
-BACKENDS = ("sql", "keyvalue", "blobs", "search", "jobs", "events", "limits")
 
 
 def check(config: Config, source: Source, problems: Problems) -> None:
@@ -99,21 +98,31 @@ def _backends(root: Mapping, problems: Problems) -> None:
         return
     for name, value in section.entries.items():
         trail = ((None, "backends"), name)
-        if name not in BACKENDS:
-            message = f"unknown backend {quoted(name)}{suggestion(name, BACKENDS)}"
+        if name not in EMBEDDED:
+            message = f"unknown backend {quoted(name)}{suggestion(name, EMBEDDED)}"
             problems.add(section.keys[name], trail, message)
-        elif name not in DRIVEN:
-            problems.add(section.keys[name], trail, "this version has no driver for it")
-        elif isinstance(value, Scalar):
-            scheme, mark, _ = value.text.partition("://")
-            if not mark or scheme not in DRIVEN[name]:
-                known = suggestion(scheme, DRIVEN[name])
-                problems.add(value, trail, f"no driver has such a URL{known}")
+        elif isinstance(value, Scalar) and (mistake := _no_url_of(name, value.text)):
+            problems.add(value, trail, mistake)
+
+
+def _no_url_of(capability: str, url: str) -> str | None:
+    """What is wrong with it. Shared memory is not opened: that alone would make it."""
+    scheme, mark, _ = url.partition("://")
+    known = drivers(capability)
+    if not mark or scheme not in known:
+        return f"no driver has such a URL{suggestion(scheme, known)}"
+    if scheme == "shm":
+        return None
+    try:
+        known.open(url)
+    except BackendError as error:
+        return str(error)
+    return None
 
 
 def _shared(config: Config, problems: Problems) -> None:
     """Memory is one worker's own: a limit counted there is not shared with the others."""
-    if not _several(config.server, problems):
+    if not several(config, problems):
         return
     if not config.backends.get("limits", "memory://").startswith("memory:"):
         return
@@ -127,8 +136,9 @@ def _shared(config: Config, problems: Problems) -> None:
             problems.add(*problems.place(named, "scope"), message)
 
 
-def _several(server: Server, problems: Problems) -> bool:
+def several(config: Config, problems: Problems) -> bool:
     """`auto` is several also where there is one core: a file is right or wrong everywhere."""
+    server = config.server
     if id(server) not in problems.places:
         return False
     node, _ = problems.place(server, "workers")

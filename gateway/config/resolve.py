@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from backends.catalogue import EMBEDDED
+from gateway.config.check import several
 from gateway.config.decode import struct_of
 from gateway.config.model import Config, Named
 from gateway.config.nodes import plain
@@ -60,8 +62,24 @@ def resolve(
     found.places = problems.places
     plugins = _uses("plugins", config.plugins, plugin_class, source.folder, found)
     middlewares = _uses("middlewares", config.middlewares, middleware_class, source.folder, found)
+    _needed(config, plugins, found)
     found.raise_if_any()
     return Resolved(config, source.folder, middlewares, plugins, source.secrets)
+
+
+def _needed(config: Config, plugins: Mapping[str, Use[AnyPlugin]], problems: Problems) -> None:
+    """What a plugin needs and cannot be had, or would reach only the worker that says it."""
+    for name, plugin in plugins.items():
+        for capability in plugin.kind.needs:
+            if capability not in EMBEDDED:
+                reason = f"needs a backend {capability!r}, and there is no such capability"
+            elif (url := config.backends.get(capability, EMBEDDED[capability])) is None:
+                reason = f"needs backends.{capability}, which has no default: set its URL"
+            elif capability == "events" and url.startswith("memory:") and several(config, problems):
+                reason = "needs backends.events, and memory:// reaches only one of several workers"
+            else:
+                continue
+            problems.add(*problems.place(config.plugins[name], "use"), f"{name} {reason}")
 
 
 def decode_options(named: Named, kind: type[msgspec.Struct], problems: Problems) -> Any:

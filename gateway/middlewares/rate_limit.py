@@ -72,9 +72,11 @@ class RateLimit(Middleware[RateLimitOptions]):
         super().__init__(options, context)
         rate = options.rate
         burst = options.burst or rate.requests
-        self._numbers = rate.requests, rate.seconds, burst
+        self._numbers = (rate.requests, rate.seconds, burst)
         self._all_but_one = (burst - 1) * rate.seconds / rate.requests
-        self._limits: Limits = context.limits if options.scope == "shared" else MemoryLimits(clock)
+        self._limits: Limits = (
+            context.backends.limits if options.scope == "shared" else MemoryLimits(clock)
+        )
         self._take = self._limits.take
         self._key = compile_attribute(options.key)
         # NUL is in no header, address or name: no value can pose as another middleware's

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import NamedTuple
 
-from backends.limits import open_limits
+from backends.limits import DRIVERS
 from tests.e2e.gateway_process import ROOT
 
 
@@ -86,7 +86,7 @@ def elapsed(taken: Sequence[Taken]) -> float:
 
 
 async def take(url: str, key: str, numbers: tuple[int, float, int], how: str) -> Taken:
-    limits = open_limits(url)
+    limits = DRIVERS.open(url)
     say("ready")
     sys.stdin.readline()
     first = last = now = time.monotonic()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backends.errors import BackendError, BackendUnavailable
-from backends.limits import Decision, Limits, open_limits
+from backends.limits import DRIVERS, Decision, Limits
 from backends.limits.redis import RedisLimits
 from tests.backends.limits.redis_server import RedisServer
 from tests.backends.limits.taking import elapsed, takers, together
@@ -22,7 +22,7 @@ PATIENT = "?timeout=5s"  # where slowness is not the point
 
 @pytest.fixture
 async def limits(redis: RedisServer) -> AsyncIterator[Limits]:
-    limits = open_limits(redis.url + PATIENT)
+    limits = DRIVERS.open(redis.url + PATIENT)
     yield limits
     await limits.close()
 
@@ -61,7 +61,7 @@ async def test_a_key_expires_when_it_no_longer_counts(limits: Limits, redis: Red
 
 
 async def test_a_script_that_the_server_has_forgotten_is_sent_again(fragile: RedisServer) -> None:
-    limits = open_limits(fragile.url + PATIENT)
+    limits = DRIVERS.open(fragile.url + PATIENT)
     assert (await take(limits, "key", 1, HOUR, 2)).allowed
     fragile.say("SCRIPT FLUSH")
     assert (await take(limits, "key", 1, HOUR, 2)).allowed
@@ -94,7 +94,7 @@ async def test_who_no_longer_waits_takes_nothing(limits: Limits) -> None:
 
 async def test_a_database_keeps_its_own_counts(redis: RedisServer) -> None:
     for database in "01":
-        limits = open_limits(redis.url.removesuffix("0") + database + PATIENT)
+        limits = DRIVERS.open(redis.url.removesuffix("0") + database + PATIENT)
         assert (await take(limits, "same", 1, HOUR, 1)).allowed
         await limits.close()
 
@@ -102,7 +102,7 @@ async def test_a_database_keeps_its_own_counts(redis: RedisServer) -> None:
 async def test_a_closed_one_has_answered_those_who_waited_and_refuses_others(
     redis: RedisServer,
 ) -> None:
-    limits = open_limits(redis.url + PATIENT)
+    limits = DRIVERS.open(redis.url + PATIENT)
     waiting = [asyncio.ensure_future(take(limits, "closing", 1, HOUR, 2)) for _ in range(3)]
     await asyncio.sleep(0)
     await limits.close()
@@ -121,14 +121,14 @@ class TestAPassword:
         with guarded:
             for user in ("", "default"):
                 secret = f"{user}:s3cr%3At%2F%40%25@"
-                limits = open_limits(guarded.url.replace("//", f"//{secret}") + PATIENT)
+                limits = DRIVERS.open(guarded.url.replace("//", f"//{secret}") + PATIENT)
                 assert (await take(limits, f"key {user}", 1, HOUR, 1)).allowed
                 await limits.close()
 
     @pytest.mark.parametrize("secret", ["", ":hunter2@", "me:hunter2@"])
     async def test_that_is_wrong_is_never_told(self, guarded: RedisServer, secret: str) -> None:
         with guarded:
-            limits = open_limits(guarded.url.replace("//", f"//{secret}") + PATIENT)
+            limits = DRIVERS.open(guarded.url.replace("//", f"//{secret}") + PATIENT)
             for _ in range(2):
                 with pytest.raises(BackendUnavailable, match="Auth") as raised:
                     await take(limits, "key", 1, HOUR, 1)
@@ -147,12 +147,12 @@ class TestTls:
                 ssl=authority.serving("localhost"),
             )
             port = tunnel.sockets[0].getsockname()[1]
-            trusting = open_limits(
+            trusting = DRIVERS.open(
                 f"rediss://localhost:{port}/0?timeout=5s&ssl_ca_certs={authority.ca}"
             )
             assert (await take(trusting, "key", 1, HOUR, 1)).allowed
             await trusting.close()
-            other = open_limits(f"rediss://localhost:{port}/0?timeout=5s")
+            other = DRIVERS.open(f"rediss://localhost:{port}/0?timeout=5s")
             with pytest.raises(BackendUnavailable):
                 await take(other, "key", 1, HOUR, 1)
             await other.close()
@@ -191,13 +191,13 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 )
 def test_a_wrong_url_says_what_is_wrong_and_no_secret(url: str, message: str) -> None:
     with pytest.raises(BackendError, match=message) as raised:
-        open_limits(url)
+        DRIVERS.open(url)
     assert "hunter2" not in str(raised.value)
 
 
 def test_opening_connects_to_nothing() -> None:
     for scheme in ("redis", "rediss"):
-        assert isinstance(open_limits(f"{scheme}://host.invalid"), RedisLimits)
+        assert isinstance(DRIVERS.open(f"{scheme}://host.invalid"), RedisLimits)
 
 
 def test_a_missing_extra_says_its_cure() -> None:
@@ -205,9 +205,9 @@ def test_a_missing_extra_says_its_cure() -> None:
 import sys
 sys.modules["redis"] = None
 from backends.errors import BackendError
-from backends.limits import open_limits
+from backends.limits import DRIVERS
 try:
-    open_limits("redis://localhost")
+    DRIVERS.open("redis://localhost")
 except BackendError as error:
     print(error)
 """

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from backends.errors import BackendUnavailable
-from backends.limits import Limits, open_limits
+from backends.limits import DRIVERS, Limits
 from backends.limits.redis_link import MOST_AT_ONCE, MOST_WAITING
 from tests.backends.limits.redis_server import RedisServer
 from tests.conformance.limits import HOUR
@@ -21,7 +21,7 @@ DEADLINE = 10.0
 
 @pytest.fixture(params=["", "&lease=20"], ids=["exact", "leased"])
 async def limits(request: pytest.FixtureRequest, fragile: RedisServer) -> AsyncIterator[Limits]:
-    limits = open_limits(f"{fragile.url}?timeout=200ms{request.param}")
+    limits = DRIVERS.open(f"{fragile.url}?timeout=200ms{request.param}")
     yield limits
     await limits.close()
 
@@ -109,7 +109,7 @@ async def test_closing_does_not_wait_for_long(
 async def test_no_more_than_a_bounded_number_waits(
     fragile: RedisServer, keys: Iterator[str]
 ) -> None:
-    limits = open_limits(f"{fragile.url}?timeout=200ms")
+    limits = DRIVERS.open(f"{fragile.url}?timeout=200ms")
     await counts(limits, keys)
     fragile.stop()
     waiting = [asyncio.create_task(counted(limits, next(keys)))]
@@ -155,7 +155,7 @@ async def test_one_that_was_never_there_is_found_when_it_comes(
     fragile: RedisServer, keys: Iterator[str]
 ) -> None:
     fragile.kill()
-    limits = open_limits(fragile.url)
+    limits = DRIVERS.open(fragile.url)
     with pytest.raises(BackendUnavailable, match="redis at 127"):
         await limits.take(next(keys), 1, HOUR, 1)  # type: ignore[misc]  # a driver with a round trip
     await asyncio.to_thread(fragile.start)
@@ -171,7 +171,7 @@ async def test_what_is_no_redis_is_away(keys: Iterator[str]) -> None:
 
     port = free_port()
     server = await asyncio.start_server(talk, "127.0.0.1", port)
-    limits = open_limits(f"redis://127.0.0.1:{port}?timeout=2s")
+    limits = DRIVERS.open(f"redis://127.0.0.1:{port}?timeout=2s")
     assert not await counted(limits, next(keys))
     assert not await counted(limits, next(keys))
     await limits.close()
@@ -190,7 +190,7 @@ async def test_one_that_answers_something_else_is_away(keys: Iterator[str], said
 
     port = free_port()
     server = await asyncio.start_server(talk, "127.0.0.1", port)
-    limits = open_limits(f"redis://127.0.0.1:{port}?timeout=2s")
+    limits = DRIVERS.open(f"redis://127.0.0.1:{port}?timeout=2s")
     assert not await counted(limits, next(keys))
     await limits.close()
     server.close()

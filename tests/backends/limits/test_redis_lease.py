@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from backends.limits import Decision, open_limits
+from backends.limits import DRIVERS, Decision
 from backends.limits.redis_lease import LeasedLimits
 from backends.limits.redis_link import Address
 from tests.backends.limits.redis_server import RedisServer
@@ -20,7 +20,7 @@ LEASED = "?timeout=5s&lease=20"
 
 
 def leased(redis: RedisServer) -> LeasedLimits:
-    limits = open_limits(redis.url + LEASED)
+    limits = DRIVERS.open(redis.url + LEASED)
     assert isinstance(limits, LeasedLimits)
     return limits
 

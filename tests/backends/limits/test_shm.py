@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from backends.errors import BackendError, BackendUnavailable
-from backends.limits import Decision, open_limits
+from backends.limits import DRIVERS, Decision
 from backends.limits.shm import FEWEST_SLOTS, STRIPES, ShmLimits
 from tests.backends.limits.taking import elapsed, takers, together
 from tests.backends.limits.test_memory import Clock
@@ -27,13 +27,13 @@ ShmLimits(sys.argv[1], FEWEST_SLOTS, clock).take("key", 1, 3600.0, 1)
 
 FORKS = """
 import asyncio, os, sys
-from backends.limits import open_limits
-limits = open_limits("shm:///" + sys.argv[1])
+from backends.limits import DRIVERS
+limits = DRIVERS.open("shm:///" + sys.argv[1])
 told, tell = os.pipe()
 child = os.fork()
 if not child:
     os.read(told, 1)
-    print(limits.take("key", 1, 3600.0, 2).remaining, open_limits("shm:///" + sys.argv[1])
+    print(limits.take("key", 1, 3600.0, 2).remaining, DRIVERS.open("shm:///" + sys.argv[1])
           .take("key", 1, 3600.0, 2).remaining, flush=True)
     os._exit(0)
 asyncio.run(limits.close())
@@ -49,7 +49,7 @@ def url(shm_name: str) -> str:
 
 @pytest.fixture
 async def limits(url: str) -> AsyncIterator[ShmLimits]:
-    limits = open_limits(url)
+    limits = DRIVERS.open(url)
     assert isinstance(limits, ShmLimits)
     yield limits
     await limits.close()
@@ -208,14 +208,14 @@ class TestAFullTable:
 
 
 async def test_a_closed_one_refuses_to_count(shm_name: str) -> None:
-    limits = open_limits(f"shm:///{shm_name}")
+    limits = DRIVERS.open(f"shm:///{shm_name}")
     await limits.close()
     with pytest.raises(BackendUnavailable, match="closed"):
         limits.take("key", 1, 1.0, 1)
 
 
 async def test_a_url_without_a_name_has_a_table_too() -> None:
-    limits = open_limits("shm://")
+    limits = DRIVERS.open("shm://")
     assert isinstance(limits, ShmLimits)
     await limits.close()
 
@@ -235,4 +235,4 @@ async def test_a_url_without_a_name_has_a_table_too() -> None:
 )
 def test_a_wrong_url_says_what_is_wrong(url: str, message: str) -> None:
     with pytest.raises(BackendError, match=message):
-        open_limits(url)
+        DRIVERS.open(url)

@@ -160,3 +160,44 @@ def test_errors_are_sorted_and_each_is_told_once(tmp_path: Path) -> None:
     ]
     assert str(caught.value).splitlines() == [str(each) for each in caught.value.errors]
     assert caught.value.errors[0].file == str(path)
+
+
+NEEDING = """
+from gateway.plugin import Plugin
+
+
+class Live(Plugin):
+    needs = ("events",)
+
+
+class Store(Plugin):
+    needs = ("documents",)
+
+
+class Odd(Plugin):
+    needs = ("sqk",)
+"""
+
+
+@pytest.mark.parametrize(
+    ("server", "backends", "kind", "said"),
+    [
+        ("workers: 2", "", "Live", "memory:// reaches only one of several workers"),
+        ("workers: 1", "", "Store", "needs backends.documents, which has no default"),
+        ("workers: 1", "", "Odd", "needs a backend 'sqk', and there is no such capability"),
+        ("workers: 1", "", "Live", None),
+        ("workers: 2", 'events: "sqlite:///log.db"', "Live", None),
+    ],
+)
+def test_a_plugin_gets_the_engines_it_needs_or_the_file_is_wrong(
+    tmp_path: Path, server: str, backends: str, kind: str, said: str | None
+) -> None:
+    (tmp_path / "needing.py").write_text(NEEDING)
+    text = (
+        f"{MINIMAL}\nserver: {{{server}}}\nbackends: {{{backends}}}\n"
+        f'plugins: {{it: {{use: "./needing.py:{kind}"}}}}\n'
+    )
+    if said is None:
+        assert resolved(tmp_path, text).plugins["it"].kind.needs == ("events",)
+    else:
+        assert [said in mistake for mistake in all_mistakes(tmp_path, text)] == [True]

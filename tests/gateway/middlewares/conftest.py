@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from backends.catalogue import Backends
 from gateway.middlewares.jwt import Jwt
 from gateway.plugin import Context
 from gateway.telemetry.metrics import Metrics
@@ -24,7 +25,7 @@ async def guarded(tmp_path, metrics):
             name="signed_in",
             folder=tmp_path,
             metrics=metrics,
-            limits=None,
+            backends=Backends({}),
             plugin=(offers or {}).get,
             plugins=lambda: offers or {},
         )

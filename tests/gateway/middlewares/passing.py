@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from backends.catalogue import Backends
 from backends.limits import Limits
 from backends.limits.memory import MemoryLimits
 from gateway.chain import fold
@@ -57,7 +58,7 @@ def context(
         name=name,
         folder=Path(),
         metrics=metrics or Metrics(),
-        limits=limits or MemoryLimits(),
+        backends=Backends({}, {"limits": limits or MemoryLimits()}),
         plugin=lambda _: None,
         plugins=dict,
         routes=("users",),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.limits import Limits, open_limits
+from backends.limits import DRIVERS, Limits
 from gateway.config.units import Rate
 from gateway.errors import Problem
 from gateway.middlewares.rate_limit import RateLimit, RateLimitOptions
@@ -51,7 +51,7 @@ async def until(middleware: RateLimit, expected: list[int]) -> None:
 async def test_a_redis_that_is_slow_or_dead_fails_as_configured_and_comes_back(
     redis: RedisServer, on_error: str, away: int, lease: str
 ) -> None:
-    limits = open_limits(f"{redis.url}?timeout=200ms{lease}")
+    limits = DRIVERS.open(f"{redis.url}?timeout=200ms{lease}")
     middleware = limiter(limits, on_error)
     await until(middleware, [200, 200, 429])
     redis.stop()
@@ -66,7 +66,7 @@ async def test_a_redis_that_is_slow_or_dead_fails_as_configured_and_comes_back(
 
 
 async def test_gateways_on_one_redis_count_together(redis: RedisServer) -> None:
-    several = [open_limits(f"{redis.url}?timeout=5s") for _ in range(3)]
+    several = [DRIVERS.open(f"{redis.url}?timeout=5s") for _ in range(3)]
     address = next(addresses)
     said = [await ask(limiter(limits), request(ip=address)) for limits in several]
     assert [each.status if isinstance(each, Problem) else 200 for each in said] == [200, 200, 429]
@@ -75,7 +75,7 @@ async def test_gateways_on_one_redis_count_together(redis: RedisServer) -> None:
 
 
 async def test_workers_on_one_shared_memory_count_together(tmp_path: Path) -> None:
-    several = [open_limits(f"shm:///{tmp_path.parent.name}-{id(tmp_path)}") for _ in range(3)]
+    several = [DRIVERS.open(f"shm:///{tmp_path.parent.name}-{id(tmp_path)}") for _ in range(3)]
     address = next(addresses)
     said = [await ask(limiter(limits), request(ip=address)) for limits in several]
     assert [each.status if isinstance(each, Problem) else 200 for each in said] == [200, 200, 429]
