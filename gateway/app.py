@@ -119,7 +119,7 @@ class Gateway:
         server = self.resolved.config.server
         self.table = await self.builder.build(self.resolved, None)
         self.plane.use(self.table)
-        self.table.start_upstreams()
+        self.table.come_into_force()
         self.health.use(self.resolved.config.upstreams)
         self._watch_metrics()
         self.lag.start()
@@ -249,7 +249,7 @@ class Gateway:
         _warn_of_fixed(self.resolved, resolved)
         self.resolved = resolved
         self.plane.use(table)
-        table.start_upstreams()
+        table.come_into_force()
         self.health.use(resolved.config.upstreams)
         logs.configure(resolved.config.server.log_level)
         self.metrics.reloaded(success=True)

@@ -18,6 +18,7 @@ from gateway.exchange import Exchange
 from gateway.fixed import Redirection, Respondent
 from gateway.inprocess import InProcess, Site
 from gateway.middleware import AnyMiddleware
+from gateway.neighbours import Neighbours, closure
 from gateway.plugin import AnyPlugin, Context
 from gateway.proxy import Proxy
 from gateway.rewrite import compile_rewrite, expand, params_of
@@ -45,6 +46,8 @@ class Table:
         self.plugins: dict[str, AnyPlugin] = {}
         self.sites: dict[str, Site] = {}
         self.middlewares: dict[str, AnyMiddleware] = {}
+        self.seen_by_plugin: dict[str, Neighbours] = {}
+        self.seen_by_middleware: dict[str, Neighbours] = {}
         self.routes: list[Route] = []
         self.router: Router[Route]
         self.unmatched: Route
@@ -53,8 +56,10 @@ class Table:
     def config(self) -> Config:
         return self.resolved.config
 
-    def start_upstreams(self) -> None:
+    def come_into_force(self) -> None:
         """From now on requests come by this table."""
+        for seen in (*self.seen_by_plugin.values(), *self.seen_by_middleware.values()):
+            seen.table = self
         for upstream in self.upstreams.values():
             upstream.start()
 
@@ -91,25 +96,32 @@ class Builder:
         """Raises GatewayError; then all that was started for the new table is stopped again."""
         table = Table(resolved)
         async with AsyncExitStack() as undo:
-            kept = await self._plugins(table, previous, undo)
-            await self._middlewares(table, previous if kept else None, undo)
+            changed = _changed(resolved, previous)
+            await self._plugins(table, previous, changed, undo)
+            await self._middlewares(table, previous, changed, undo)
             self._upstreams(table, previous)
             self._routes(table)
             undo.pop_all()
         return table
 
-    async def _plugins(self, table: Table, previous: Table | None, undo: AsyncExitStack) -> bool:
-        """Start what is new, in the file's order; whether all the old ones were kept."""
+    async def _plugins(
+        self,
+        table: Table,
+        previous: Table | None,
+        changed: Collection[str],
+        undo: AsyncExitStack,
+    ) -> None:
+        """Start what is new, in the file's order."""
         resolved = table.resolved
-        all_kept = True
         for name, use in resolved.plugins.items():
-            if previous is not None and previous.resolved.plugins.get(name) == use:
+            if previous is not None and name not in changed:
                 table.plugins[name] = previous.plugins[name]
                 table.sites[name] = previous.sites[name]
+                table.seen_by_plugin[name] = previous.seen_by_plugin[name]
                 continue
-            all_kept = False
             routes = tuple(r.id for r in resolved.config.routes if r.plugin == name)
-            plugin = use.kind(use.options, self._context(name, table, routes))
+            seen = table.seen_by_plugin[name] = Neighbours(table)
+            plugin = use.kind(use.options, self._context(name, table, seen, routes))
             undo.push_async_callback(_stop, name, plugin)
             try:
                 await self.backends.ready(plugin.needs)
@@ -121,19 +133,29 @@ class Builder:
             undo.push_async_callback(site.stop)
             table.plugins[name] = plugin
             table.sites[name] = site
-        return all_kept
 
     async def _middlewares(
-        self, table: Table, previous: Table | None, undo: AsyncExitStack
+        self,
+        table: Table,
+        previous: Table | None,
+        changed: Collection[str],
+        undo: AsyncExitStack,
     ) -> None:
+        """One stays, with its counts, while its entry and the plugins it asked for are the same."""
         resolved = table.resolved
         for name, use in resolved.middlewares.items():
-            if previous is not None and previous.resolved.middlewares.get(name) == use:
+            if (
+                previous is not None
+                and previous.resolved.middlewares.get(name) == use
+                and not previous.seen_by_middleware[name].concerned_by(changed)
+            ):
                 table.middlewares[name] = previous.middlewares[name]
+                table.seen_by_middleware[name] = previous.seen_by_middleware[name]
                 continue
             routes = tuple(r.id for r in resolved.config.routes if name in r.middlewares)
+            seen = table.seen_by_middleware[name] = Neighbours(table)
             try:
-                middleware = use.kind(use.options, self._context(name, table, routes))
+                middleware = use.kind(use.options, self._context(name, table, seen, routes))
                 undo.push_async_callback(_stop, name, middleware)
                 await middleware.start()
             except Exception as error:
@@ -217,20 +239,32 @@ class Builder:
             params_of=lambda captures: {},
         )
 
-    def _context(self, name: str, table: Table, routes: tuple[str, ...]) -> Context:
+    def _context(
+        self, name: str, table: Table, seen: Neighbours, routes: tuple[str, ...]
+    ) -> Context:
         folder: Path = table.resolved.folder
         return Context(
             name=name,
             folder=folder,
             metrics=self.metrics,
             backends=self.backends,
-            plugin=lambda other: table.offers().get(other),
-            plugins=table.offers,
+            plugin=seen.plugin,
+            plugins=seen.plugins,
             routes=routes,
             worker=self.seat.number,
             broadcast=self.seat.broadcast,
             leadership=self.seat.leadership,
         )
+
+
+def _changed(resolved: Resolved, previous: Table | None) -> frozenset[str]:
+    """Names of plugins that are not what they were: by their entries, or by whom they asked."""
+    if previous is None:
+        return frozenset(resolved.plugins)
+    before = previous.resolved.plugins
+    names = before.keys() | resolved.plugins.keys()
+    unlike = {name for name in names if before.get(name) != resolved.plugins.get(name)}
+    return closure(unlike, previous.seen_by_plugin)
 
 
 class PreflightOnly:

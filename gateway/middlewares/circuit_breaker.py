@@ -86,7 +86,9 @@ class CircuitBreaker(Middleware[CircuitBreakerOptions]):
         era: int | None = exchange.notes.get(self)
         if era is None:
             return
-        circuit = self._circuits[exchange.route.endpoint_name]
+        circuit = self._circuits.get(exchange.route.endpoint_name)
+        if circuit is None:
+            return
         if circuit.probing:
             circuit.probing.pop(exchange, None)
         # What began before the circuit last opened or closed is news of another time.
@@ -108,6 +110,12 @@ class CircuitBreaker(Middleware[CircuitBreakerOptions]):
         return circuit.described(self._clock())
 
     def _circuit(self, endpoint: str) -> Circuit:
+        """A new one. Those that are as good as new are forgotten: reloads bring other names."""
+        now = self._clock()
+        for name, other in tuple(self._circuits.items()):
+            if other.is_unused(now):
+                del self._circuits[name]
+                self._state.remove(self.context.name, name)
         circuit = self._circuits[endpoint] = Circuit(self.options)
         self._state.labels(self.context.name, endpoint).set_function(
             lambda: circuit.state_at(self._clock())
@@ -150,6 +158,10 @@ class Circuit:
             "probes_in": max(0.0, self._open_until - now) if state == OPEN else 0.0,
             "probing": len(self.probing),
         }
+
+    def is_unused(self, now: float) -> bool:
+        self._answers.forget(now)
+        return self.state == CLOSED and not self._answers.total
 
     def admits(self, exchange: Exchange, now: float) -> bool:
         """Whether this request may go on although the circuit is not closed: as a probe."""
