@@ -163,6 +163,6 @@ def test_a_wrong_url_says_what_is_wrong(url: str, message: str) -> None:
 
 async def test_a_url_opens_it() -> None:
     keyvalue = DRIVERS.open("memory://?max=1KiB")
-    await keyvalue.set("key", bytes(500))
+    await keyvalue.set("key", bytes(400))
     with pytest.raises(Refused):
         await keyvalue.set("key", bytes(1000))
