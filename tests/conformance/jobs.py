@@ -1,0 +1,513 @@
+"""What every driver of `Jobs` must do. Subclass `JobsContract` and give it one fixture."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from backends.errors import BackendError, Refused
+from backends.jobs import (
+    Beat,
+    Claimed,
+    Jobs,
+    NewJob,
+    Outcome,
+    Retry,
+    Standing,
+    State,
+    Verdict,
+)
+from backends.jobs.job import LOST
+
+Opened = Callable[..., Jobs]
+"""Another driver on the same store, with these options of its URL; whoever gives it closes it."""
+
+LEASE = 30.0
+SHORT = 0.2
+WITHIN = 10.0
+ONCE = Retry(attempts=1)
+
+
+async def until(true: Callable[[], Awaitable[Any]], within: float = WITHIN) -> Any:
+    """What it gives once it gives something; fails when that takes too long."""
+    deadline = time.monotonic() + within
+    while not (said := await true()):
+        assert time.monotonic() < deadline, "it does not come to pass"
+        await asyncio.sleep(0.02)
+    return said
+
+
+async def claimed(jobs: Jobs, queue: str, count: int = 1, lease: float = LEASE) -> list[Claimed]:
+    """At least one, as soon as there is one."""
+    said: list[Claimed] = await until(lambda: take(jobs, queue, count, lease))
+    return said
+
+
+async def take(jobs: Jobs, queue: str, count: int = 1, lease: float = LEASE) -> list[Claimed]:
+    return (await jobs.claim(queue, "w", count, lease)).jobs
+
+
+def ends(held: Sequence[Claimed], verdict: Verdict = Verdict.DONE, **more: Any) -> list[Outcome]:
+    return [Outcome(job.id, job.fence, verdict, **more) for job in held]
+
+
+class JobsContract:
+    """Fixture to give: `opened`, an `Opened`."""
+
+    @pytest.fixture
+    def jobs(self, opened: Opened) -> Jobs:
+        return opened()
+
+    @pytest.fixture
+    def queue(self) -> str:
+        return f"q-{uuid4().hex}"
+
+    async def state(self, jobs: Jobs, queue: str, job_id: str) -> State:
+        job = await jobs.job(queue, job_id)
+        assert job is not None
+        return job.state
+
+    async def test_a_job_is_claimed_as_it_was_enqueued(self, jobs: Jobs, queue: str) -> None:
+        payload = {"a": [1, 2.5, None, True], "ü": "日本\0\n", "big": 2**53}
+        retry = Retry(7, 0.5, 3.0, 60.0)
+        new = NewJob(queue, "mail.send", payload, retry=retry, timeout=12.5)
+        assert await jobs.enqueue(new) == (new.id, True)
+        (job,) = await claimed(jobs, queue, 10)
+        assert job == (new.id, job.fence, "mail.send", payload, 1, retry, 12.5)
+
+    async def test_a_job_that_is_done_keeps_its_result(self, jobs: Jobs, queue: str) -> None:
+        begun = time.time()
+        ticket = await jobs.enqueue(NewJob(queue, "n", [1]))
+        held = await claimed(jobs, queue)
+        assert await jobs.finish(queue, ends(held, result={"pages": 3})) == [True]
+        job = await jobs.job(queue, ticket.id)
+        assert job is not None
+        assert (job.state, job.result, job.payload) == (State.DONE, {"pages": 3}, [1])
+        assert (job.progress, job.error, job.attempt, job.name) == (1.0, None, 1, "n")
+        assert job.started is not None
+        assert job.ended is not None
+        assert begun - 2 < job.created <= job.started <= job.ended < time.time() + 2
+        assert await take(jobs, queue) == []
+
+    async def test_what_is_running_says_who_runs_it(self, jobs: Jobs, queue: str) -> None:
+        ticket = await jobs.enqueue(NewJob(queue, "n"))
+        await jobs.claim(queue, "host:1", 1, LEASE)
+        job = await jobs.job(queue, ticket.id)
+        assert job is not None
+        assert (job.state, job.worker) == (State.RUNNING, "host:1")
+
+    async def test_the_same_id_is_enqueued_once(self, jobs: Jobs, queue: str) -> None:
+        new = NewJob(queue, "n")
+        said = await asyncio.gather(*[jobs.enqueue(new) for _ in range(20)])
+        assert sorted(ticket.new for ticket in said) == [False] * 19 + [True]
+        assert len(await claimed(jobs, queue, 10)) == 1
+        assert await jobs.enqueue(new) == (new.id, False)
+        assert await take(jobs, queue, 10) == []
+
+    async def test_a_unique_key_is_held_until_its_job_ends(self, jobs: Jobs, queue: str) -> None:
+        key = "user 7: ünique"
+        first = await jobs.enqueue(NewJob(queue, "n", unique=key))
+        assert await jobs.enqueue(NewJob(queue, "n", unique=key)) == (first.id, False)
+        held = await claimed(jobs, queue, 10)
+        assert await jobs.enqueue(NewJob(queue, "n", unique=key)) == (first.id, False)
+        assert (await jobs.enqueue(NewJob(queue, "n", unique="other"))).new
+        await jobs.finish(queue, ends(held))
+        assert (await jobs.enqueue(NewJob(queue, "n", unique=key))).new
+
+    async def test_a_unique_key_is_free_after_a_cancel(self, jobs: Jobs, queue: str) -> None:
+        first = await jobs.enqueue(NewJob(queue, "n", unique="k"))
+        await jobs.cancel(queue, first.id)
+        assert (await jobs.enqueue(NewJob(queue, "n", unique="k"))).new
+
+    async def test_a_delayed_job_waits(self, jobs: Jobs, queue: str) -> None:
+        ticket = await jobs.enqueue(NewJob(queue, "n", delay=0.5))
+        claims = await jobs.claim(queue, "w", 1, LEASE)
+        assert claims.jobs == []
+        assert claims.next == pytest.approx(0.4, abs=0.2)
+        assert await self.state(jobs, queue, ticket.id) == State.DELAYED
+        assert [job.id for job in await claimed(jobs, queue)] == [ticket.id]
+
+    async def test_higher_priority_first_then_first_come(self, jobs: Jobs, queue: str) -> None:
+        for number, priority in enumerate([0, 5, -100, 0, 100, 5]):
+            await jobs.enqueue(NewJob(queue, "n", number, priority=priority))
+        held = await take(jobs, queue, 4) + await take(jobs, queue, 4)
+        assert [job.payload for job in held] == [4, 1, 5, 0, 3, 2]
+
+    async def test_no_two_hold_the_same_job(self, opened: Opened, queue: str) -> None:
+        drivers = [opened(), opened()]
+        await drivers[0].enqueue_many([NewJob(queue, "n", number) for number in range(500)])
+        calls = [take(driver, queue, 7) for driver in drivers for _ in range(50)]
+        taken = [job.payload for held in await asyncio.gather(*calls) for job in held]
+        taken += [job.payload for job in await take(drivers[0], queue, 500)]
+        assert sorted(taken) == list(range(500))
+
+    async def test_a_lapsed_lease_is_for_whoever_comes_next(self, jobs: Jobs, queue: str) -> None:
+        await jobs.enqueue(NewJob(queue, "n"))
+        (old,) = await claimed(jobs, queue, lease=SHORT)
+        assert await take(jobs, queue) == []
+        (new,) = await claimed(jobs, queue)
+        assert (new.id, new.attempt) == (old.id, 2)
+        assert new.fence > old.fence
+
+    async def test_an_older_fence_changes_nothing(self, jobs: Jobs, queue: str) -> None:
+        ticket = await jobs.enqueue(NewJob(queue, "n"))
+        old = await claimed(jobs, queue, lease=SHORT)
+        new = await claimed(jobs, queue)
+        for verdict in Verdict:
+            assert await jobs.finish(queue, ends(old, verdict, error="late")) == [False]
+        beats = [Beat(old[0].id, old[0].fence, 0.9, "late"), Beat(new[0].id, new[0].fence)]
+        assert await jobs.beat(queue, beats, LEASE) == [Standing.LOST, Standing.HELD]
+        assert await jobs.finish(queue, ends(new, result="new")) == [True]
+        assert await jobs.finish(queue, ends(new, result="twice")) == [False]
+        job = await jobs.job(queue, ticket.id)
+        assert job is not None
+        assert (job.state, job.result, job.note) == (State.DONE, "new", "")
+
+    async def test_who_was_slow_but_not_replaced_may_finish(self, jobs: Jobs, queue: str) -> None:
+        await jobs.enqueue(NewJob(queue, "n"))
+        held = await claimed(jobs, queue, lease=0.01)
+        await asyncio.sleep(0.05)
+        assert await jobs.finish(queue, ends(held)) == [True]
+
+    async def test_beats_hold_a_job_and_tell_its_progress(self, jobs: Jobs, queue: str) -> None:
+        ticket = await jobs.enqueue(NewJob(queue, "n"))
+        (held,) = await claimed(jobs, queue, lease=0.4)
+        for done in range(8):
+            await asyncio.sleep(0.1)
+            beat = Beat(held.id, held.fence, done / 10, f"page {done}")
+            assert await jobs.beat(queue, [beat], 0.4) == [Standing.HELD]
+            assert await take(jobs, queue) == []
+        await jobs.beat(queue, [Beat(held.id, held.fence)], LEASE)
+        job = await jobs.job(queue, ticket.id)
+        assert job is not None
+        assert (job.progress, job.note) == (0.7, "page 7")
+
+    @pytest.mark.parametrize(
+        ("told", "stored"), [(7.0, 1.0), (-1.0, 0.0), (float("nan"), 0.0), (float("inf"), 1.0)]
+    )
+    async def test_progress_is_a_fraction(
+        self, jobs: Jobs, queue: str, told: float, stored: float
+    ) -> None:
+        ticket = await jobs.enqueue(NewJob(queue, "n"))
+        (held,) = await claimed(jobs, queue)
+        await jobs.beat(queue, [Beat(held.id, held.fence, told, "\0\udcff" + "x" * 9999)], LEASE)
+        job = await jobs.job(queue, ticket.id)
+        assert job is not None
+        assert job.progress == stored
+
+    async def test_a_lapse_of_the_last_attempt_is_death(self, jobs: Jobs, queue: str) -> None:
+        ticket = await jobs.enqueue(NewJob(queue, "n", retry=ONCE, unique="k"))
+        await claimed(jobs, queue, lease=0.05)
+
+        async def dead() -> bool:
+            assert await take(jobs, queue) == []
+            return await self.state(jobs, queue, ticket.id) == State.DEAD
+
+        await until(dead)
+        job = await jobs.job(queue, ticket.id)
+        assert job is not None
+        assert job.error == LOST
+        assert (await jobs.enqueue(NewJob(queue, "n", unique="k"))).new
+
+    async def test_a_retry_waits_and_counts(self, jobs: Jobs, queue: str) -> None:
+        ticket = await jobs.enqueue(NewJob(queue, "n", retry=Retry(attempts=2)))
+        held = await claimed(jobs, queue)
+        outcome = ends(held, Verdict.RETRY, delay=0.3, error="no\0 \udcff answer")
+        assert await jobs.finish(queue, outcome) == [True]
+        assert await take(jobs, queue) == []
+        job = await jobs.job(queue, ticket.id)
+        assert job is not None
+        assert (job.state, job.worker) == (State.DELAYED, None)
+        assert "answer" in (job.error or "")
+        again = await claimed(jobs, queue)
+        assert again[0].attempt == 2
+        await jobs.finish(queue, ends(again, Verdict.RETRY, delay=0.3, error="still none"))
+        (dead,) = await jobs.page(queue, State.DEAD)
+        assert (dead.id, dead.error, dead.attempt) == (ticket.id, "still none", 2)
+
+    async def test_a_release_does_not_count(self, jobs: Jobs, queue: str) -> None:
+        await jobs.enqueue(NewJob(queue, "n", retry=ONCE))
+        for _ in range(3):
+            held = await claimed(jobs, queue)
+            assert held[0].attempt == 1
+            assert await jobs.finish(queue, ends(held, Verdict.RELEASE)) == [True]
+
+    async def test_a_waiting_job_is_cancelled_at_once(self, jobs: Jobs, queue: str) -> None:
+        for delay in (0.0, 60.0):
+            ticket = await jobs.enqueue(NewJob(queue, "n", delay=delay))
+            assert await jobs.cancel(queue, ticket.id)
+            assert await self.state(jobs, queue, ticket.id) == State.CANCELLED
+            assert not await jobs.cancel(queue, ticket.id)
+        assert not await jobs.cancel(queue, "nobody")
+        assert await take(jobs, queue, 10) == []
+
+    @pytest.mark.parametrize("verdict", [Verdict.RETRY, Verdict.RELEASE, Verdict.CANCELLED])
+    async def test_the_worker_of_a_cancelled_job_is_told(
+        self, jobs: Jobs, queue: str, verdict: Verdict
+    ) -> None:
+        ticket = await jobs.enqueue(NewJob(queue, "n"))
+        held = await claimed(jobs, queue)
+        assert await jobs.cancel(queue, ticket.id)
+        beats = [Beat(job.id, job.fence) for job in held]
+        assert await jobs.beat(queue, beats, LEASE) == [Standing.CANCELLING]
+        assert await self.state(jobs, queue, ticket.id) == State.RUNNING
+        assert await jobs.finish(queue, ends(held, verdict)) == [True]
+        assert await self.state(jobs, queue, ticket.id) == State.CANCELLED
+
+    async def test_what_is_done_is_done_though_cancelled(self, jobs: Jobs, queue: str) -> None:
+        ticket = await jobs.enqueue(NewJob(queue, "n"))
+        held = await claimed(jobs, queue)
+        await jobs.cancel(queue, ticket.id)
+        await jobs.finish(queue, ends(held))
+        assert await self.state(jobs, queue, ticket.id) == State.DONE
+
+    async def test_a_cancelled_job_whose_worker_is_gone_ends(self, jobs: Jobs, queue: str) -> None:
+        ticket = await jobs.enqueue(NewJob(queue, "n"))
+        await claimed(jobs, queue, lease=SHORT)
+        await jobs.cancel(queue, ticket.id)
+
+        async def cancelled() -> bool:
+            assert await take(jobs, queue) == []
+            return await self.state(jobs, queue, ticket.id) == State.CANCELLED
+
+        await until(cancelled)
+
+    async def dead_ones(self, jobs: Jobs, queue: str, count: int, **more: Any) -> list[str]:
+        made = [NewJob(queue, "n", number, retry=ONCE, **more) for number in range(count)]
+        await jobs.enqueue_many(made)
+        await jobs.finish(queue, ends(await claimed(jobs, queue, count), Verdict.DEAD, error="e"))
+        return [job.id for job in made]
+
+    async def test_dead_jobs_are_replayed(self, jobs: Jobs, queue: str) -> None:
+        ids = await self.dead_ones(jobs, queue, 3)
+        listed = [job.id for job in await jobs.page(queue, State.DEAD)]
+        assert sorted(listed) == sorted(ids)
+        assert await jobs.replay(queue, [ids[1], "nobody"]) == 1
+        (again,) = await claimed(jobs, queue, 10)
+        assert (again.id, again.attempt) == (ids[1], 1)
+        assert await jobs.replay(queue) == 2
+        assert {job.id for job in await claimed(jobs, queue, 10)} == {ids[0], ids[2]}
+        assert await jobs.replay(queue) == 0
+
+    async def test_a_replayed_job_has_all_its_attempts(self, jobs: Jobs, queue: str) -> None:
+        (job_id,) = await self.dead_ones(jobs, queue, 1)
+        await jobs.replay(queue)
+        held = await claimed(jobs, queue)
+        await jobs.finish(queue, ends(held, Verdict.RETRY, error="again"))
+        assert await self.state(jobs, queue, job_id) == State.DEAD
+        assert (await jobs.stats(queue)).dead == 1
+
+    async def test_a_replay_waits_for_its_unique_key(self, jobs: Jobs, queue: str) -> None:
+        (job_id,) = await self.dead_ones(jobs, queue, 1, unique="k")
+        other = await jobs.enqueue(NewJob(queue, "n", unique="k"))
+        assert await jobs.replay(queue) == 0
+        await jobs.cancel(queue, other.id)
+        assert await jobs.replay(queue, [job_id]) == 1
+        assert not (await jobs.enqueue(NewJob(queue, "n", unique="k"))).new
+
+    async def test_dead_jobs_are_discarded(self, jobs: Jobs, queue: str) -> None:
+        ids = await self.dead_ones(jobs, queue, 3)
+        alive = await jobs.enqueue(NewJob(queue, "n"))
+        assert await jobs.discard(queue, [ids[0], alive.id]) == 1
+        assert await jobs.job(queue, ids[0]) is None
+        assert await jobs.discard(queue) == 2
+        assert (await jobs.stats(queue)).dead == 0
+        assert [job.id for job in await take(jobs, queue, 10)] == [alive.id]
+
+    async def work_off(self, jobs: Jobs, queue: str, count: int) -> None:
+        for _ in range(count // 100):
+            await jobs.enqueue_many([NewJob(queue, "n") for _ in range(100)])
+            await jobs.finish(queue, ends(await claimed(jobs, queue, 100)))
+
+    async def test_history_is_bounded(self, opened: Opened, queue: str) -> None:
+        jobs = opened(history=5)
+        await self.work_off(jobs, queue, 500)
+        assert 5 <= (await jobs.stats(queue)).done <= 105
+        assert 5 <= len(await jobs.page(queue, State.DONE, limit=1000)) <= 105
+
+    async def test_history_is_forgotten_in_time(self, opened: Opened, queue: str) -> None:
+        jobs = opened(history=10_000, history_for="1ms")
+        await self.work_off(jobs, queue, 500)
+        assert (await jobs.stats(queue)).done <= 150
+
+    async def test_dead_letters_are_bounded(self, opened: Opened, queue: str) -> None:
+        jobs = opened(dead_letters=5)
+        for _ in range(3):
+            ids = await self.dead_ones(jobs, queue, 100)
+        assert 5 <= (await jobs.stats(queue)).dead <= 105
+        assert {job.id for job in await jobs.page(queue, State.DEAD, limit=5)} <= set(ids)
+
+    async def test_a_full_queue_refuses(self, opened: Opened, queue: str) -> None:
+        jobs = opened(waiting=10)
+        await jobs.enqueue_many([NewJob(queue, "n") for _ in range(9)])
+        with pytest.raises(Refused):
+            await jobs.enqueue_many([NewJob(queue, "n") for _ in range(2)])
+        await jobs.enqueue(NewJob(queue, "n", delay=60))
+        with pytest.raises(Refused):
+            await jobs.enqueue(NewJob(queue, "n"))
+        assert len(await claimed(jobs, queue, 100)) == 9
+        await jobs.enqueue(NewJob(queue, "n"))
+
+    @pytest.mark.parametrize("payload", [{1, 2}, object(), "x" * 2000, {2**70: 1}, "\udcff"])
+    async def test_a_payload_is_small_json(
+        self, opened: Opened, queue: str, payload: object
+    ) -> None:
+        jobs = opened(payload="1KiB")
+        with pytest.raises(Refused):
+            await jobs.enqueue(NewJob(queue, "n", payload))
+        assert await take(jobs, queue) == []
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"queue": ""},
+            {"queue": "a b"},
+            {"queue": "{x}"},
+            {"name": "n" * 101},
+            {"name": "\0"},
+            {"id": "é"},
+            {"unique": ""},
+            {"unique": "a\0b"},
+            {"unique": "\udcff"},
+            {"unique": "k" * 201},
+            {"priority": 101},
+            {"delay": -1.0},
+            {"delay": float("nan")},
+            {"delay": float("inf")},
+            {"timeout": 0.0},
+            {"retry": Retry(attempts=0)},
+            {"retry": Retry(longest=float("inf"))},
+        ],
+    )
+    async def test_what_does_not_fit_is_refused(self, jobs: Jobs, wrong: dict[str, Any]) -> None:
+        with pytest.raises(Refused):
+            await jobs.enqueue(NewJob(**{"queue": "q", "name": "n", **wrong}))
+
+    async def test_too_many_at_once_are_refused(self, jobs: Jobs, queue: str) -> None:
+        many = [NewJob(queue, "n") for _ in range(1001)]
+        with pytest.raises(Refused):
+            await jobs.enqueue_many(many)
+        with pytest.raises(Refused):
+            await jobs.claim(queue, "w", 1001, LEASE)
+        with pytest.raises(Refused):
+            await jobs.page(queue, State.DONE, limit=1001)
+        assert len(await jobs.enqueue_many(many[:1000])) == 1000
+        assert await jobs.enqueue_many([]) == []
+
+    async def test_many_are_enqueued_all_or_none(self, jobs: Jobs, queue: str) -> None:
+        for odd in (NewJob(queue, "n", {1}), NewJob("another", "n")):
+            with pytest.raises(Refused):
+                await jobs.enqueue_many([NewJob(queue, "n"), odd])
+        assert (await jobs.stats(queue)).ready == 0
+
+    async def test_many_tell_which_are_new(self, jobs: Jobs, queue: str) -> None:
+        first, second = NewJob(queue, "n", unique="k"), NewJob(queue, "n")
+        again = NewJob(queue, "n", unique="k")
+        said = await jobs.enqueue_many([first, second, again, second])
+        assert said == [(first.id, True), (second.id, True), (first.id, False), (second.id, False)]
+
+    @pytest.mark.parametrize("result", [{1}, "x" * 2000])
+    async def test_a_result_that_cannot_be_kept_is_left_out(
+        self, opened: Opened, queue: str, result: object
+    ) -> None:
+        jobs = opened(payload="1KiB")
+        ticket = await jobs.enqueue(NewJob(queue, "n"))
+        await jobs.finish(queue, ends(await claimed(jobs, queue), result=result))
+        job = await jobs.job(queue, ticket.id)
+        assert job is not None
+        assert (job.state, job.result) == (State.DONE, None)
+        assert "result" in (job.error or "")
+
+    async def test_a_fire_time_fires_once(self, opened: Opened, queue: str) -> None:
+        drivers = [opened(), opened()]
+        assert await drivers[0].last_fired(queue, "nightly") is None
+        calls = [driver.fire("nightly", 1e9, NewJob(queue, "n")) for driver in drivers * 10]
+        assert sorted(await asyncio.gather(*calls)) == [False] * 19 + [True]
+        assert not await drivers[1].fire("nightly", 1e9 - 60, NewJob(queue, "n"))
+        assert await drivers[1].fire("nightly", 1e9 + 60.5, NewJob(queue, "n"))
+        assert await drivers[1].fire("another", 1e9, NewJob(queue, "n"))
+        assert await drivers[0].last_fired(queue, "nightly") == 1e9 + 60.5
+        assert (await drivers[0].stats(queue)).ready == 3
+
+    async def test_waiting_ends_when_another_enqueues(self, opened: Opened, queue: str) -> None:
+        mine, other = opened(), opened()
+        await mine.claim(queue, "w", 1, LEASE)
+        waiting = asyncio.create_task(mine.wait(queue, 60))
+        await asyncio.sleep(0.1)
+        await other.enqueue(NewJob(queue, "n"))
+        async with asyncio.timeout(5):
+            await waiting
+
+    async def test_waiting_ends_in_time(self, jobs: Jobs, queue: str) -> None:
+        async with asyncio.timeout(5):
+            await jobs.wait(queue, 0.2)
+
+    async def test_waiting_may_be_given_up(self, jobs: Jobs, queue: str) -> None:
+        waiting = asyncio.create_task(jobs.wait(queue, 60))
+        await asyncio.sleep(0.1)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        ticket = await jobs.enqueue(NewJob(queue, "n"))
+        assert [job.id for job in await take(jobs, queue)] == [ticket.id]
+
+    async def test_stats_count_every_state(self, jobs: Jobs, queue: str) -> None:
+        assert await jobs.stats(queue) == (0, 0, 0, 0, 0, 0, 0.0)
+        await jobs.enqueue_many([NewJob(queue, "n") for _ in range(8)])
+        await jobs.enqueue(NewJob(queue, "n", delay=60))
+        held = await claimed(jobs, queue, 5)
+        await jobs.finish(queue, ends(held[:1]) + ends(held[1:2], Verdict.DEAD))
+        await jobs.finish(queue, ends(held[2:3], Verdict.CANCELLED))
+        stats = await jobs.stats(queue)
+        assert stats[:6] == (1, 3, 2, 1, 1, 1)
+        assert 0 <= stats.behind < 5
+
+    async def test_queues_are_listed_and_kept_apart(self, jobs: Jobs, queue: str) -> None:
+        names = [f"{queue}.b", f"{queue}.a"]
+        for name in names:
+            await jobs.enqueue(NewJob(name, "n", id="same", unique="same"))
+        assert [name for name in await jobs.queues() if name in names] == sorted(names)
+        assert len(await take(jobs, names[0], 10)) == 1
+        assert len(await take(jobs, names[1], 10)) == 1
+
+    async def test_pages_go_through_all(self, jobs: Jobs, queue: str) -> None:
+        made = await jobs.enqueue_many([NewJob(queue, "n", delay=60.0 * (n % 2)) for n in range(9)])
+        for state, count in ((State.READY, 5), (State.DELAYED, 4), (State.DONE, 0)):
+            pages = [await jobs.page(queue, state, limit=2, offset=at) for at in range(0, 9, 2)]
+            found = [job for one in pages for job in one]
+            assert len({job.id for job in found}) == len(found) == count
+            assert {job.id for job in found} <= {ticket.id for ticket in made}
+
+    async def test_ended_jobs_are_listed_newest_first(self, jobs: Jobs, queue: str) -> None:
+        for number in range(3):
+            await jobs.enqueue(NewJob(queue, "n", number))
+            await jobs.finish(queue, ends(await claimed(jobs, queue)))
+            await asyncio.sleep(0.01)
+        assert [job.payload for job in await jobs.page(queue, State.DONE)] == [2, 1, 0]
+
+    async def test_jobs_are_there_after_closing(self, opened: Opened, queue: str) -> None:
+        first = opened()
+        ticket = await first.enqueue(NewJob(queue, "n"))
+        await first.close()
+        assert [job.id for job in await take(opened(), queue)] == [ticket.id]
+
+    async def test_an_empty_queue_is_no_error(self, jobs: Jobs, queue: str) -> None:
+        assert await jobs.job(queue, "nobody") is None
+        assert await jobs.claim(queue, "w", 1, LEASE) == ([], None)
+        assert await jobs.finish(queue, [Outcome("nobody", 1, Verdict.DONE)]) == [False]
+        assert await jobs.beat(queue, [Beat("nobody", 1)], LEASE) == [Standing.LOST]
+        assert await jobs.finish(queue, []) == []
+        assert await jobs.beat(queue, [], LEASE) == []
+
+    async def test_is_checked_and_closed(self, jobs: Jobs, queue: str) -> None:
+        await jobs.check()
+        await jobs.close()
+        await jobs.close()
+        with pytest.raises(BackendError):
+            await jobs.enqueue(NewJob(queue, "n"))
+        with pytest.raises(BackendError):
+            await jobs.check()
