@@ -25,6 +25,7 @@ class Site:
         self.defaults: dict[str, Any] = {
             "timeout": {"connect": "1s", "request": "10s", "idle": "10s", "headers": "10s"}
         }
+        self.backends: dict[str, str] = {}
         self.upstreams: dict[str, Any] = {}
         self.middlewares: dict[str, Any] = {}
         self.plugins: dict[str, Any] = {}
@@ -78,6 +79,7 @@ class Site:
             "version": 1,
             "server": self.server,
             "defaults": self.defaults,
+            "backends": self.backends,
             "plugins": self.plugins,
             "upstreams": self.upstreams,
             "middlewares": self.middlewares,
