@@ -139,8 +139,7 @@ class PostgresqlSql(Transactions):
         except TimeoutError:
             raise BackendUnavailable("sql: PostgreSQL did not answer in time") from None
 
-    async def close(self) -> None:
-        await self._drain()
+    async def _disconnect(self) -> None:
         try:
             async with asyncio.timeout(GRACE):
                 await self._engine.dispose()

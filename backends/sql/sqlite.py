@@ -114,8 +114,7 @@ class SqliteSql(Transactions):
         async with self.read() as connection:
             await connection.exec_driver_sql("SELECT count(*) FROM sqlite_schema")
 
-    async def close(self) -> None:
-        await self._drain()
+    async def _disconnect(self) -> None:
         for engine in (self._reading, self._written):
             await engine.dispose()
 

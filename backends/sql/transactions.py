@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple, NoReturn
+from weakref import WeakSet
 
 from sqlalchemy import Connection, event, exc
 from sqlalchemy.engine.interfaces import ExceptionContext
@@ -50,6 +51,7 @@ class Transactions(ABC):
         self._blocks: dict[Connection, Block] = {}
         self._writing: set[asyncio.Task[object] | None] = set()
         self._undoing: set[asyncio.Task[None]] = set()
+        self._told: WeakSet[BackendError] = WeakSet()
         self._closed = False
 
     def pool(self) -> Pool:
@@ -81,6 +83,7 @@ class Transactions(ABC):
         if isinstance(error, BackendError) or not isinstance(error, Exception):
             return None
         said = self._said(error)
+        self._told.add(said.error)
         if said.lost:
             context.is_disconnect = True
         if context.connection is not None and (block := self._blocks.get(context.connection)):
@@ -155,7 +158,7 @@ class Transactions(ABC):
     def _foreign(self, error: BaseException) -> BackendError | None:
         """What is to be raised instead of `error`, if it is not to leave as it is."""
         if isinstance(error, BackendError):
-            return error  # from None: its cause is the driver's, with values in it
+            return error if error in self._told else None  # its cause is the driver's: has values
         return self._said(error).error if isinstance(error, exc.SQLAlchemyError) else None
 
     async def _undo(self, connection: AsyncConnection, lane: Lane) -> None:
@@ -190,6 +193,16 @@ class Transactions(ABC):
     async def _give_up(self, connection: AsyncConnection) -> None:
         with suppress(Exception):  # it may be lost already
             await connection.invalidate()
+
+    async def close(self) -> None:
+        if any(lane.closed() for lane in self._lanes):
+            return
+        await self._drain()
+        await self._disconnect()
+
+    @abstractmethod
+    async def _disconnect(self) -> None:
+        """Let go of the connections that no block has."""
 
     async def _drain(self) -> None:
         """No block begins any more; those that are open may end."""

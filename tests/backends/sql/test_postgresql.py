@@ -9,6 +9,7 @@ import pytest
 from backends.sql import DRIVERS, Sql
 from tests.conformance.sql import SqlContract
 from tests.conformance.sql_load import SqlLoadContract
+from tests.conformance.sql_migrations import SqlMigrationsContract
 
 
 @pytest.fixture
@@ -23,4 +24,8 @@ class TestPostgresql(SqlContract):
 
 
 class TestPostgresqlLoad(SqlLoadContract):
+    pass
+
+
+class TestPostgresqlMigrations(SqlMigrationsContract):
     pass

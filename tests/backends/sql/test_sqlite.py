@@ -10,6 +10,7 @@ import pytest
 from backends.sql import DRIVERS, Sql
 from tests.conformance.sql import SqlContract
 from tests.conformance.sql_load import SqlLoadContract
+from tests.conformance.sql_migrations import SqlMigrationsContract
 
 
 @pytest.fixture
@@ -24,4 +25,8 @@ class TestSqlite(SqlContract):
 
 
 class TestSqliteLoad(SqlLoadContract):
+    pass
+
+
+class TestSqliteMigrations(SqlMigrationsContract):
     pass
