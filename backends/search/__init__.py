@@ -113,7 +113,5 @@ DRIVERS: Drivers[Search] = Drivers(
     "search",
     {
         "sqlite": Driver("backends.search.sqlite:open_sqlite"),
-            "backends.search.elasticsearch:open_elasticsearch", "elasticsearch"
-        ),
     },
 )
