@@ -7,10 +7,10 @@ VENV := .venv
 PY   := $(VENV)/bin/python
 PIP  := $(PY) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test lint check build clean
+.PHONY: help run test lint check build bench bench-quick clean
 
 help:
-	@awk -F ': .*## ' '/^[a-z]+: .*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ': .*## ' '/^[a-z-]+: .*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/.installed ## serve the embedded default on port 4003 (CONFIG=file for another)
 	@exec $(PY) -m gateway serve -c "$(CONFIG)"
@@ -29,8 +29,14 @@ check: lint test ## what CI runs
 build: $(VENV)/.installed-test ## the wheel and the source distribution, in dist/
 	$(PY) -m build
 
+bench: $(VENV)/.installed-bench ## measure the gateway beside its peers, about an hour: benchmarks/README.md
+	@$(PY) -m benchmarks $(BENCH)
+
+bench-quick: $(VENV)/.installed-bench ## the same in under three minutes, with the peers that are wheels
+	@$(PY) -m benchmarks --quick $(BENCH)
+
 clean: ## forget the environment and everything built
-	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) benchmarks/.cache build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@echo "installing ait-gateway into $(VENV)"
@@ -40,6 +46,11 @@ $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 $(VENV)/.installed-test: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@echo "installing ait-gateway and what its tests need into $(VENV)"
 	@$(PIP) -e '.[test]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-bench: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "installing ait-gateway and what draws and loads into $(VENV)"
+	@$(PIP) -e '.[bench]'
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/bin/python:

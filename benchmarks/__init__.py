@@ -1,0 +1,1 @@
+"""The gateway beside its peers, measured on one machine: see README.md."""

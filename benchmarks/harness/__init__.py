@@ -1,0 +1,1 @@
+"""What starts, loads and weighs the contestants."""
