@@ -168,7 +168,7 @@ class Outcome(NamedTuple):
 
 
 class Stats(NamedTuple):
-    """How many there are of each state. behind: seconds the ready job due first has waited."""
+    """How many there are of each state. behind: seconds that the job next in turn is due."""
 
     delayed: int
     ready: int

@@ -127,10 +127,9 @@ class SqliteJobs:
         return [stored(row) for row in rows]
 
     async def stats(self, queue: str) -> Stats:
-        oldest = "SELECT min(due) FROM jobs WHERE queue = ? AND state = 'ready'"
         count = dict(await self._rows(sql.COUNTS, queue))
-        ((due,),) = await self._rows(oldest, queue)
-        behind = 0.0 if due is None else max(0.0, time.time() - due)
+        first = await self._rows(sql.FIRST_READY, queue)
+        behind = max(0.0, time.time() - first[0][0]) if first else 0.0
         return Stats(behind=behind, **{state.value: count.get(state, 0) for state in State})
 
     async def queues(self) -> list[str]:

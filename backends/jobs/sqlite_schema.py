@@ -168,6 +168,10 @@ COUNTS = " UNION ALL ".join(
     for state in ("delayed", "ready", "running", "done", "cancelled", "dead")
 )
 
+FIRST_READY = """
+SELECT due FROM jobs WHERE queue = ? AND state = 'ready' ORDER BY priority DESC, due, seq LIMIT 1
+"""
+
 ORDERS = {
     "ready": "priority DESC, due, seq",
     "delayed": "due, seq",
