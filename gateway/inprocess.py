@@ -128,6 +128,14 @@ class Handlers:
         if self.listener.exchange is not None:
             self.listener.exchange.upstream_seconds = perf_counter() - self._started
 
+    def forget(self, handler: PluginHandler) -> None:
+        """It has ended, perhaps with its plugin, and the connection goes on without it."""
+        for site, each in self._by_site.items():
+            if each is handler:
+                del self._by_site[site]
+                break
+        handler.connection_lost(None)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone. A handler that still runs goes on, as aiohttp has it."""
         for handler in self._by_site.values():
@@ -292,6 +300,7 @@ class PluginTransport(asyncio.Transport):
         """aiohttp is done with the connection. If it owes an answer still, there will be none."""
         if self._handlers.current is self._handler:
             self._handlers.failed()
+        self._listener.loop.call_soon(self._handlers.forget, self._handler)
 
     def abort(self) -> None:
         self._listener.break_off("error")

@@ -116,7 +116,7 @@ def test_a_place_that_is_taken_stays_so_until_its_request_ends(site: Site) -> No
     upstream.wait_for(lambda: len(upstream.requests) == 1)
     change(site)
     assert second.get("/", upstream.host).status == 503
-    first.close()
+    first.reset()
     gauge = 'gateway_concurrency_in_flight{middleware="one"}'
     eventually(lambda: site.gateway.metric(gauge) == 0, "the place being given back")
 
@@ -165,3 +165,27 @@ def test_who_asked_for_a_plugin_that_changes_is_made_anew_with_it(site: Site) ->
     site.plugins.pop("more")
     change(site)
     assert [seen("marked"), seen("counting")] == [(b"one!!!", b"one!!! 1"), (b"one!!!", b"none 3")]
+
+
+def test_memory_and_files_are_what_they_were_after_a_hundred_reloads(site: Site) -> None:
+    """A client keeps its connection, and the plugin and a guard are made anew each time."""
+    site.plugins["echo"] = {"use": "./parts.py:Echo"}
+    for number in range(50):
+        site.route(f"r{number}", f"/r{number}", middlewares=["extra", "per_ip"], plugin="echo")
+    site.pool("users", route={"middlewares": ["guard"]}).start()
+    site.middlewares["per_ip"]["rate"] = "1000/s"
+    client = site.start().connect()
+
+    def round_trips(count: int) -> tuple[int, int]:
+        for _ in range(count):
+            change(site)
+            assert client.get("/r7", "x").status == 200
+            assert client.get("/", "users.test").status == 200
+        eventually(lambda: site.gateway.open_files() <= files + 2, "old tables letting go")
+        return site.gateway.memory(), site.gateway.open_files()
+
+    files = site.gateway.open_files()
+    before = round_trips(20)
+    after = round_trips(100)
+    assert after[0] - before[0] < 1024 * 1024
+    assert after[1] <= before[1] + 2
