@@ -65,7 +65,8 @@ class Schedule:
     def after(self, moment: float) -> float:
         """The next fire time, both in Unix seconds."""
         start = datetime.fromtimestamp(moment, self._zone)
-        return next(CronSim(self._expression, start)).timestamp()
+        times = (at.timestamp() for at in CronSim(self._expression, start))
+        return next(at for at in times if at > moment)  # in an hour that comes twice, not always so
 
     def due(self, since: float, now: float) -> float | None:
         """The last fire time after `since` that is not too late at `now`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from backends.address import Address
@@ -208,7 +209,8 @@ class PostgresJobs:
         held = {(job_id, fence) for job_id, fence, _ in rows}
         self._ended[queue] = self._ended.get(queue, 0) + len(held)
         if self._ended[queue] >= TIDY_AFTER:
-            await self._tidy(queue)
+            with suppress(BackendError):  # they are finished all the same
+                await self._tidy(queue)
         return [(outcome.id, outcome.fence) in held for outcome in outcomes]
 
     async def _tidy(self, queue: str) -> None:
@@ -225,11 +227,9 @@ class PostgresJobs:
         await self._link.listen()
         ((todo,),) = await self._link.rows(sql.TO_DO, queue)
         if not todo:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await come.wait()
-            except TimeoutError:
-                pass
 
 
 async def _enqueue(connection: Connection, new: list[Entry]) -> list[Ticket]:

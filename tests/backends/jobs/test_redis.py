@@ -6,10 +6,11 @@ import pytest
 
 from tests.backends.jobs.opening import opening
 from tests.conformance.jobs import JobsContract, Opened
+from tests.conformance.jobs_worker import WorkerContract
 from tests.engines.redis import Redis, RedisCluster, RedisSentinel
 
 
-class TestRedis(JobsContract):
+class TestRedis(JobsContract, WorkerContract):
     @pytest.fixture
     async def opened(self, redis: Redis) -> AsyncIterator[Opened]:
         async with opening(redis.url) as opened:

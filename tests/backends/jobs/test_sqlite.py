@@ -7,6 +7,7 @@ import pytest
 
 from tests.backends.jobs.opening import opening
 from tests.conformance.jobs import JobsContract, Opened
+from tests.conformance.jobs_worker import WorkerContract
 
 
 @pytest.fixture
@@ -20,5 +21,5 @@ async def opened(url: str) -> AsyncIterator[Opened]:
         yield opened
 
 
-class TestSqlite(JobsContract):
+class TestSqlite(JobsContract, WorkerContract):
     pass
