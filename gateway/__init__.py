@@ -3,7 +3,7 @@
 from gateway.errors import GatewayError, Problem, Response
 from gateway.exchange import Exchange, Identity
 from gateway.middleware import Middleware, NoOptions
-from gateway.plugin import Context, Plugin
+from gateway.plugin import Context, Migrations, Plugin
 
 __all__ = [
     "Context",
@@ -11,6 +11,7 @@ __all__ = [
     "GatewayError",
     "Identity",
     "Middleware",
+    "Migrations",
     "NoOptions",
     "Plugin",
     "Problem",

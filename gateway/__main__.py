@@ -75,6 +75,8 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     if options.command == "routes":
         return _routes(resolved, options.json)
+    if options.command == "migrate":
+        return _migrate(resolved, only_look=options.check)
     return _explain(resolved, options)
 
 
@@ -84,6 +86,20 @@ def _routes(resolved: Resolved, in_json: bool) -> int:
     routes = compiled(resolved)
     print(_json(routes) if in_json else as_text(routes))
     return 0
+
+
+def _migrate(resolved: Resolved, *, only_look: bool) -> int:
+    """With `--check` 1 when there is something to do."""
+    import asyncio
+
+    from gateway.migrating import of_all
+
+    revisions = asyncio.run(of_all(resolved, only_look=only_look))
+    for owner, revision in revisions:
+        print(f"{owner}: {revision} {'is pending' if only_look else 'carried out'}")
+    if not revisions:
+        print("the tables are as the plugins want them")
+    return 1 if only_look and revisions else 0
 
 
 def _explain(resolved: Resolved, options: argparse.Namespace) -> int:
@@ -164,6 +180,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--watch", action="store_true", help="reload when the file changes")
     command("check", "Say what is wrong with a file, all of it.")
     routes = command("routes", "Show the routes, the most specific first.")
+    migrate = command("migrate", "Bring the plugins' tables up to date, as the start does.")
+    migrate.add_argument("--check", action="store_true", help="only say what is pending: exit 1")
     explain = command("explain", "Say which route takes a request, and why.")
     explain.add_argument("method", metavar="METHOD", type=str.upper)
     explain.add_argument("url", metavar="URL", help="http://host/path?query, or only the path")

@@ -208,7 +208,7 @@ class PluginHandler(RequestHandler):
 
     def _make_request(self, *parts: Any) -> web.BaseRequest:
         request = self._factory(*parts)
-        request["exchange"] = self._listener.exchange
+        request._state["exchange"] = self._listener.exchange  # `request[...] =` warns of text
         return request
 
     async def finish_response(

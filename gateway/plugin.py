@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -52,6 +52,14 @@ class Context:
         return logging.getLogger(f"gateway.{self.name}")
 
 
+class Migrations(NamedTuple):
+    """Tables of a plugin. owner: `[a-z][a-z0-9_-]*`, whose they are, for ever. folder: of Alembic
+    revisions, without env.py. They are carried out before start(), under a lock."""
+
+    owner: str
+    folder: Path
+
+
 class Plugin(Generic[OptionsT]):
     """Construct without I/O -> start() -> handlers -> stop(), which works after a failed start.
 
@@ -59,11 +67,12 @@ class Plugin(Generic[OptionsT]):
     the request on `request["exchange"]`.
 
     needs: capabilities that it asks `context.backends` for, such as `("sql", "events")`. Each
-    answers before start(), or there is no start.
+    answers before start(), or there is no start. migrations: of its tables in `sql`.
     """
 
     Options: ClassVar[type[msgspec.Struct]] = NoOptions
     needs: ClassVar[tuple[str, ...]] = ()
+    migrations: ClassVar[Migrations | None] = None
 
     def __init__(self, options: OptionsT, context: Context) -> None:
         self.options = options

@@ -18,6 +18,7 @@ from gateway.exchange import Exchange
 from gateway.fixed import Redirection, Respondent
 from gateway.inprocess import InProcess, Site
 from gateway.middleware import AnyMiddleware
+from gateway.migrating import migrated
 from gateway.neighbours import Neighbours, closure
 from gateway.plugin import AnyPlugin, Context
 from gateway.proxy import Proxy
@@ -125,6 +126,8 @@ class Builder:
             undo.push_async_callback(_stop, name, plugin)
             try:
                 await self.backends.ready(plugin.needs)
+                if plugin.migrations is not None:
+                    await migrated(self.backends, plugin.migrations)
                 await plugin.start()
                 site = Site(name, list(plugin.routes()))
                 await site.start()

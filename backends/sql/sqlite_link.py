@@ -19,6 +19,10 @@ from backends.errors import Refused
 EAGER = 256
 """Rows fetched in the same way to the thread as their statement."""
 
+TURN = 20
+"""Milliseconds that SQLite itself waits for another process's write. It is asked again and again,
+so that a wait can be cancelled and processes that write all the time let each other in."""
+
 T = TypeVar("T")
 
 
@@ -44,8 +48,7 @@ def connect(kind: Kind) -> sqlite3.Connection:
         connection.execute(f"PRAGMA synchronous={kind.synchronous}")
         connection.execute(f"PRAGMA foreign_keys={'ON' if kind.foreign_keys else 'OFF'}")
         connection.execute("PRAGMA journal_size_limit=67108864")
-        if not kind.writes:
-            connection.execute("PRAGMA query_only=ON")
+        connection.execute(f"PRAGMA busy_timeout={TURN}" if kind.writes else "PRAGMA query_only=ON")
     except BaseException:
         connection.close()
         raise
@@ -111,7 +114,11 @@ class Link(aiosqlite.Connection):
 
 
 async def _opened(link: Link) -> Link:
-    await link
+    try:
+        await link
+    except BaseException:
+        await asyncio.to_thread(link._thread.join)  # it still has a word with this event loop
+        raise
     return link
 
 

@@ -6,6 +6,7 @@ import inspect
 
 import pytest
 from aiohttp.base_protocol import BaseProtocol
+from aiohttp.web import BaseRequest
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_response import StreamResponse
 from aiohttp.web_server import Server
@@ -29,6 +30,10 @@ def test_aiohttp_s_request_handler_has_the_attributes_that_we_use(attribute: str
 
 def test_aiohttp_asks_the_handler_s_own_factory_for_requests() -> None:
     assert "self._request_factory(" in inspect.getsource(RequestHandler.start)
+
+
+def test_aiohttp_s_requests_keep_what_they_are_given_where_we_put_it() -> None:
+    assert "return self._state[key]" in inspect.getsource(BaseRequest.__getitem__)
 
 
 def test_aiohttp_s_flow_control_is_where_we_look_for_it() -> None:
