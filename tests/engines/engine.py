@@ -116,7 +116,8 @@ class ServerProcess(Engine):
         """Whether it would serve a client now. An OSError is a no."""
 
     def environment(self) -> dict[str, str]:
-        return dict(os.environ)
+        """What it needs beside what the tests have."""
+        return {}
 
     def start(self) -> None:
         assert self._process is None, f"{self.name} runs already"
@@ -127,7 +128,7 @@ class ServerProcess(Engine):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=self.environment(),
+                env={**os.environ, **self.environment()},
                 start_new_session=True,  # a Ctrl-C is for pytest, which then stops the engines
             )
         try:
@@ -166,36 +167,42 @@ class ServerProcess(Engine):
     def kill(self) -> None:
         if self._process is None:
             return
-        tree = self._tree()
-        for process in tree:
-            with gone_is_fine():
-                process.kill()
+        kill_tree(self.pid)
         self._process.wait()
-        for process in tree:
-            with gone_is_fine():
-                while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                    time.sleep(0.001)  # nothing outlives a kill -9 for long
         self._process = None
 
     def pause(self) -> None:
-        for process in self._tree():
+        for process in tree(self.pid):
             with gone_is_fine():
                 process.suspend()
                 while process.status() not in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE}:
                     time.sleep(0.001)  # the signal takes a moment
 
     def resume(self) -> None:
-        for process in self._tree():
+        for process in tree(self.pid):
             with gone_is_fine():
                 process.resume()
 
-    def _tree(self) -> list[psutil.Process]:
-        """The parent first, so that it starts no other child meanwhile."""
-        try:
-            parent = psutil.Process(self.pid)
-            return [parent, *parent.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return []
+
+def tree(pid: int) -> list[psutil.Process]:
+    """A process and all below it: the parent first, so that it starts no other child meanwhile."""
+    try:
+        parent = psutil.Process(pid)
+        return [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def kill_tree(pid: int) -> None:
+    """kill -9, and until nothing of it runs; its parent has yet to wait for it."""
+    processes = tree(pid)
+    for process in processes:
+        with gone_is_fine():
+            process.kill()
+    for process in processes:
+        with gone_is_fine():
+            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.001)  # nothing outlives a kill -9 for long
 
 
 def gone_is_fine() -> suppress:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import subprocess
-import tempfile
 import uuid
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
 from tests.engines.engine import HOST, ServerProcess
+from tests.engines.unprivileged import own, unprivileged
 from tests.missing_engine import missing
 
 USER, PASSWORD, DATABASE = "user", "password", "db"
-UNPRIVILEGED = "nobody"
 
 
 def program(name: str) -> str:
@@ -28,16 +25,14 @@ def program(name: str) -> str:
 
 
 class Postgres(ServerProcess):
-    """A cluster with the superuser `user`. Its data is not under `folder`: PostgreSQL refuses to be
-    root, and a user without privileges may not look into pytest's folders.
-    """
+    """With a superuser, and a database of its own for who asks for a `new_database`."""
 
     STOP: ClassVar = signal.SIGINT  # "fast": clients are sent away, not waited for
 
     def __init__(self, folder: Path, *settings: str) -> None:
         super().__init__(folder)
         self._settings = settings
-        self._data: Path | None = None
+        self._data = folder / "data"
 
     @property
     def url(self) -> str:
@@ -47,7 +42,6 @@ class Postgres(ServerProcess):
         return f"postgresql://{USER}:{PASSWORD}@{HOST}:{self.port}/{database}"
 
     def command(self) -> list[str]:
-        assert self._data is not None
         # A killed process loses nothing without fsync: only a machine that goes down does.
         settings = ("fsync=off", "max_connections=200", "wal_level=logical", *self._settings)
         return [
@@ -62,9 +56,8 @@ class Postgres(ServerProcess):
         return self._sql("SELECT 1", "postgres").returncode == 0
 
     def start(self) -> None:
-        new = self._data is None
-        if self._data is None:
-            self._data = self._initialised()
+        if new := not self._data.exists():
+            self._initialise()
         super().start()
         if new:
             self.execute(f"CREATE DATABASE {DATABASE}", "postgres")
@@ -85,32 +78,12 @@ class Postgres(ServerProcess):
         psql = [program("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement]
         return subprocess.run([*psql, self.url_of(database)], capture_output=True, text=True)
 
-    def _initialised(self) -> Path:
-        data = Path(tempfile.mkdtemp(prefix="postgres-"))
+    def _initialise(self) -> None:
+        self._data.mkdir(parents=True)
         secret = self.folder / "password"
-        self.folder.mkdir(parents=True, exist_ok=True)
         secret.write_text(PASSWORD)
-        if os.geteuid() == 0:
-            shutil.chown(data, UNPRIVILEGED)
-        initdb = [program("initdb"), "-D", str(data), "-U", USER, "--pwfile", str(secret)]
+        own(self._data)
+        initdb = [program("initdb"), "-D", str(self._data), "-U", USER, "--pwfile", str(secret)]
         options = ["-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         done = subprocess.run([*unprivileged(), *initdb, *options], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        return data
-
-    def __exit__(self, *_: object) -> None:
-        super().__exit__()
-        if self._data is not None:
-            shutil.rmtree(self._data, ignore_errors=True)
-            self._data = None
-
-
-def unprivileged() -> list[str]:
-    """As nobody, who may read the virtual environment and the password wherever they are."""
-    if os.geteuid() != 0:
-        return []
-    only = "-all,+dac_override"
-    return [
-        *("setpriv", f"--reuid={UNPRIVILEGED}", "--regid=nogroup", "--clear-groups"),
-        *(f"--inh-caps={only}", f"--ambient-caps={only}", "--"),
-    ]

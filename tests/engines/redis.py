@@ -146,15 +146,20 @@ class RedisSentinel(Several):
             member.start()
         wait_until(self._agrees, "the sentinel does not see one primary and one replica")
 
+    def wait_for_primary(self, member: Redis) -> None:
+        """Until the sentinel says that it is this one."""
+        port = str(member.port).encode()
+        wait_until(lambda: port in self._primary(), "the sentinel keeps to another primary")
+
+    def _primary(self) -> bytes:
+        """What the sentinel says of it, if it is up."""
+        said = self.sentinel.say("SENTINEL", "MASTERS")
+        return b"" if b"_down" in said else said
+
     def _agrees(self) -> bool:
-        known = self.sentinel.say("SENTINEL", "MASTERS")
-        return (
-            b"num-slaves\r\n$1\r\n1\r\n" in known
-            and b"_down" not in known
-            and any(
-                b"role:slave" in said and b"master_link_status:up" in said
-                for said in (self.primary.say("INFO"), self.replica.say("INFO"))
-            )
+        return b"num-slaves\r\n$1\r\n1\r\n" in self._primary() and any(
+            b"role:slave" in said and b"master_link_status:up" in said
+            for said in (self.primary.say("INFO"), self.replica.say("INFO"))
         )
 
 
