@@ -172,6 +172,16 @@ class PostgresqlSql(Transactions):
         return {"prepared_statement_cache_size": count, **named}
 
     async def _connect(self) -> asyncpg.Connection:
+        try:
+            link = await self._connected()
+        except BackendError:
+            raise
+        except Exception as error:  # noqa: BLE001 - translated
+            raise said(error).error from None
+        self._links.add(link)
+        return link
+
+    async def _connected(self) -> asyncpg.Connection:
         address, settings = self._address, self._settings
         if address.tls and self._context is None:
             self._context = await asyncio.to_thread(address.tls.context)
@@ -180,7 +190,7 @@ class PostgresqlSql(Transactions):
             limit = str(round(settings.timeout * 1000))
             server |= {"statement_timeout": limit, "idle_in_transaction_session_timeout": limit}
         cached = {} if settings.statements else {"statement_cache_size": 0}
-        link = await asyncpg.connect(
+        return await asyncpg.connect(
             host=[host.name for host in address.hosts] or self._socket,
             port=[host.port for host in address.hosts] or PORT,
             user=address.username,
@@ -193,8 +203,6 @@ class PostgresqlSql(Transactions):
             server_settings=server,
             **cached,
         )
-        self._links.add(link)
-        return link
 
 
 def _still_open(adapted: Any, _record: object, _proxy: object) -> None:

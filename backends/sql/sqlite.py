@@ -22,9 +22,6 @@ from backends.sql.sqlite_errors import said
 from backends.sql.sqlite_link import Kind, Link
 from backends.sql.transactions import Said, Transactions
 
-TURN = 0.02
-"""Seconds SQLite itself waits for another process's write; then we ask again, so that a wait can
-be cancelled and processes that write all the time let each other in."""
 EXCLUSIVE_WAIT, EXCLUSIVE_TIMEOUT = 600.0, 3600.0
 
 
@@ -120,7 +117,12 @@ class SqliteSql(Transactions):
 
     def _engine(self, kind: Kind, size: int) -> AsyncEngine:
         async def connect() -> Link:
-            return await Link.open(kind)
+            try:
+                return await Link.open(kind)
+            except BackendError:
+                raise
+            except Exception as error:  # noqa: BLE001 - translated
+                raise said(error).error from None
 
         engine = create_async_engine(
             "sqlite+aiosqlite:///file",
