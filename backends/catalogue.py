@@ -6,10 +6,9 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from backends.drivers import Drivers
+from backends.drivers import Drivers, imported
 from backends.errors import BackendError, BackendUnavailable
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def drivers(capability: str) -> Drivers[Any]:
     """Those of one capability. Raises KeyError for what is none."""
     if capability not in EMBEDDED:
         raise KeyError(capability)
-    found: Drivers[Any] = import_module(f"backends.{capability}").DRIVERS
+    found: Drivers[Any] = imported(f"backends.{capability}:DRIVERS")
     return found
 
 

@@ -24,6 +24,12 @@ class Backend(Protocol):
         """Let go of the engine. May be called twice; a call after it raises BackendError."""
 
 
+def imported(place: str) -> Any:
+    """What `package.module:name` names."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -62,9 +68,8 @@ class Drivers(Mapping[str, Driver], Generic[T_co]):
             known = ", ".join(f"{name}://" for name in self)
             said = f"no driver for {scheme}://" if mark else "not a URL"
             raise UnknownScheme(f"{self.capability}: {said}; known are {known}")
-        module, _, function = driver.open.partition(":")
         try:
-            opening: Any = getattr(import_module(module), function)
+            opening = imported(driver.open)
         except ModuleNotFoundError as error:
             if driver.extra is None or (error.name or "").startswith("backends"):
                 raise
