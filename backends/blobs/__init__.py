@@ -35,7 +35,8 @@ class Blobs(Backend, Protocol):
 
     A key is 1 to 1024 bytes of UTF-8: segments of up to 255 bytes with one slash between, none of
     them `.` or `..`, without control characters, backslashes and lone surrogates. Any other key
-    raises Refused before an engine hears of it. `a` and `a/b` are two keys like any others.
+    raises Refused before an engine hears of it. `a` and `a/b` are two keys, but while there is an
+    `a`, an engine that keeps files in folders (MinIO) does not list `a/b`.
 
     Memory is bounded however large a blob is, and disk work, hashing of much and connecting stay
     off the event loop. Beside what is named, each call raises BackendUnavailable and Refused.

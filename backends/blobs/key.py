@@ -24,9 +24,9 @@ class Put(NamedTuple):
     sha256: str | None
     only_if_absent: bool
 
-    def checked(self) -> Put:
+    def checked(self, *, longest: int = LONGEST_KEY) -> Put:
         """Raises Refused."""
-        check_key(self.key)
+        check_key(self.key, longest=longest)
         check_content_type(self.content_type)
         if self.sha256 is not None and not SHA256.fullmatch(self.sha256):
             raise Refused("blobs: sha256 is 64 lower-case hexadecimal digits")
@@ -43,10 +43,30 @@ def check_key(key: str, *, longest: int = LONGEST_KEY) -> None:
             raise Refused(f"blobs: a key has at most {LONGEST_SEGMENT} bytes between slashes")
 
 
+def is_key(text: str) -> bool:
+    """Others may write to the same engine what is no key here."""
+    try:
+        check_key(text)
+    except Refused:
+        return False
+    return True
+
+
 def check_prefix(prefix: str) -> None:
     """Raises Refused. It may be empty, and end anywhere in a key."""
     if prefix:
         _check_text(prefix, LONGEST_KEY)
+
+
+def sendable(prefix: str) -> str | None:
+    """As much of a checked prefix as every engine takes; None when no key begins with it.
+
+    A last `.` or `..` may be part of a longer segment, yet engines take it for a folder.
+    """
+    *folders, last = prefix.split("/")
+    if any(folder in ("", ".", "..") for folder in folders):
+        return None
+    return prefix[: len(prefix) - len(last)] if last in (".", "..") else prefix
 
 
 def check_content_type(content_type: str) -> None:
