@@ -28,7 +28,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few scenarios and peers: < 3 minutes")
     parser.add_argument("--rounds", type=int, default=0, help="default 5, quick 3")
     parser.add_argument(
-        "--seconds", type=float, default=0.0, help="of each sample: default 4, quick 2"
+        "--seconds", type=float, default=0.0, help="of each sample: default 4, quick 1"
     )
     parser.add_argument("--only", metavar="SCENARIO,..", help=", ".join(s.key for s in SCENARIOS))
     parser.add_argument("--peers", metavar="PEER,..", help="ait-gateway,nginx,Envoy ..")
@@ -132,7 +132,7 @@ def main() -> None:
     began = datetime.datetime.now(datetime.UTC)
     clock = time.monotonic()
     rounds = options.rounds or (3 if options.quick else 5)
-    seconds = options.seconds or (2.0 if options.quick else 4.0)
+    seconds = options.seconds or (1.0 if options.quick else 4.0)
     with (
         tempfile.TemporaryDirectory(prefix="benchmark-") as folder,
         stage.stage(Path(folder), Cores.of_this_machine().load) as setting,

@@ -93,8 +93,10 @@ def _await_port(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.02)
+    status = process.poll()
+    how = f"not in {PATIENCE:g} s" if status is None else f"exit status {status}"
     said = log.read_text(errors="replace").strip().splitlines()[-3:]
-    raise RuntimeError("it did not start: " + " | ".join(said))
+    raise RuntimeError(" | ".join([f"it did not start ({how})", *said]))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -41,7 +41,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass
 class Tally:
-    """What was counted since `begin`; nothing before that."""
+    """What was answered since `begin`, whenever it was asked; nothing before that."""
 
     errors: int = 0
     latencies: list[float] = field(default_factory=list)
@@ -53,8 +53,7 @@ class Tally:
         self.since = time.monotonic()
 
     def done(self, started: float) -> None:
-        if started >= self.since:
-            self.latencies.append(time.monotonic() - started)
+        self.latencies.append(time.monotonic() - started)
 
     def report(self, seconds: float) -> Report:
         p50, p99, p999, largest = percentiles(self.latencies, 50, 99, 99.9, 100)
@@ -74,4 +73,4 @@ def percentiles(values: Sequence[float], *ranks: float) -> list[float]:
     if not values:
         return [0.0] * len(ranks)
     ordered = sorted(values)
-    return [ordered[max(0, math.ceil(rank / 100 * len(ordered)) - 1)] for rank in ranks]
+    return [ordered[max(0, math.ceil(round(rank * len(ordered) / 100, 6)) - 1)] for rank in ranks]
