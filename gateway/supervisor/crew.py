@@ -31,9 +31,14 @@ WELL_AFTER = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10.0
 
 
+SILENCES = 6
+"""So many questions in a row without an answer in time, and a worker hangs. Several, because all
+of them are late when the whole machine has stood still."""
+
+
 class Patience(NamedTuple):
     """Seconds a worker is given, and is ended after: to build its table and start its plugins,
-    to answer what takes no time, and to stop its plugins once it has drained."""
+    to answer what takes no time (SILENCES times), and to stop its plugins once it has drained."""
 
     start: float = 60.0
     answer: float = 5.0
@@ -92,6 +97,8 @@ class Crew:
             await self._all_ended(self.processes)
             raise
         self.serving[:] = made
+        for worker in made:
+            self._later(self._watch(worker))
         await self._arrange()
         for address in self.doors.addresses:
             log.info("listening on %s with %d workers", address, len(made))
@@ -187,6 +194,7 @@ class Crew:
             self._empty(worker.number)
             return
         self.serving[worker.number] = worker
+        self._later(self._watch(worker))
         self._later(self._arrange())
 
     def _leaves(self, worker: WorkerProcess) -> None:
@@ -274,6 +282,27 @@ class Crew:
         except GatewayError as error:
             if worker.alive and not self.ending:
                 log.error("worker %d: %s", worker.number, error)
+
+    async def _watch(self, worker: WorkerProcess) -> None:
+        """End it when it hangs; another takes its seat."""
+        silences = 0
+        while self.serving[worker.number] is worker and not self.ending:
+            began = time.monotonic()
+            try:
+                await worker.ask(int, orders.CONNECTIONS, within=self.patience.answer)
+                silences = 0
+            except GatewayError:
+                silences += 1
+            if silences == SILENCES and worker.alive:
+                log.error(
+                    "worker %d (process %d) has not answered for %g s and is replaced",
+                    worker.number,
+                    worker.pid,
+                    SILENCES * self.patience.answer,
+                )
+                worker.kill()
+                return
+            await asyncio.sleep(max(0.0, began + self.patience.answer - time.monotonic()))
 
     async def _end_in_time(self, worker: WorkerProcess) -> None:
         await self._all_ended([worker], GRACE + self._drain + self.patience.stop)

@@ -141,6 +141,22 @@ async def test_a_worker_that_is_megabytes_behind_is_replaced(make: Make) -> None
     assert hung.resident() == 0
 
 
+async def test_a_worker_that_hangs_is_replaced_and_one_that_stood_still_for_a_moment_is_not(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    crew = make(patience=Patience(answer=0.4))
+    await crew.start()
+    paused, hung = crew.workers()
+    os.kill(paused.pid, signal.SIGSTOP)
+    os.kill(hung.pid, signal.SIGSTOP)
+    await asyncio.sleep(1.0)  # two or three questions without an answer
+    os.kill(paused.pid, signal.SIGCONT)
+    await until(lambda: len(crew.workers()) == 2 and hung not in crew.workers())
+    assert crew.workers()[0] is paused
+    assert hung.how_it_ended() == "it was ended by SIGKILL"
+    assert f"worker 1 (process {hung.pid}) has not answered for 2.4 s" in caplog.text
+
+
 async def test_a_worker_that_takes_no_commit_is_replaced_by_one_that_serves_the_new_file(
     make: Make, tmp_path: Path
 ) -> None:
