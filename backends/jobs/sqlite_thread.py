@@ -13,8 +13,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from backends.errors import BackendError, BackendUnavailable, Refused
 
+THERE = "SELECT 1 FROM sqlite_master WHERE name = 'fires'"
 MOST_TOGETHER = 128
 MOST_WAITING = 10_000
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 REFUSALS = ("readonly", "full", "permission", "not a database", "malformed", "unable to open")
 
 T = TypeVar("T")
@@ -76,10 +78,12 @@ class SqliteThread:
                 answers = _together(connection, batch)
             except (sqlite3.Error, OSError) as error:
                 answers = [_translated(error)] * len(batch)
-                _drop(connection)
-                connection = None
+                if connection is not None and not _busy(error):
+                    connection.close()
+                    connection = None
             _deliver(batch, answers)
-        _drop(connection)
+        if connection is not None:
+            connection.close()
 
     def _batch(self) -> list[Asked]:
         """Empty when there is nothing more to come."""
@@ -103,7 +107,8 @@ class SqliteThread:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")  # or a power cut loses what was told
-            connection.executescript(f"BEGIN IMMEDIATE; {self._schema}; COMMIT")
+            if not connection.execute(THERE).fetchone():
+                connection.executescript(f"BEGIN IMMEDIATE; {self._schema}; COMMIT")
         except BaseException:
             connection.close()
             raise
@@ -152,9 +157,9 @@ def _settle(batch: list[Asked], answers: list[Any]) -> None:
             ask.answer.set_result(answer)
 
 
-def _drop(connection: sqlite3.Connection | None) -> None:
-    if connection is not None:
-        connection.close()
+def _busy(error: Exception) -> bool:
+    """Whether another program held the file; the connection is as good as before."""
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in BUSY
 
 
 def _translated(error: Exception) -> BackendError:
