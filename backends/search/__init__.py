@@ -113,5 +113,9 @@ DRIVERS: Drivers[Search] = Drivers(
     "search",
     {
         "sqlite": Driver("backends.search.sqlite:open_sqlite"),
+        "elasticsearch": Driver(
+            "backends.search.elasticsearch:open_elasticsearch", "elasticsearch"
+        ),
+        "opensearch": Driver("backends.search.opensearch:open_opensearch", "opensearch"),
     },
 )

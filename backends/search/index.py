@@ -20,6 +20,7 @@ Plain: TypeAlias = str | int | float | bool
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 MOST_FIELDS = 64
+MOST_TEXTS = 16
 ID_BYTES = 512
 KEYWORD_BYTES = 4096
 TEXT_CHARACTERS = 1 << 20
@@ -69,6 +70,8 @@ class Index:
                 raise ValueError(f"{name!r} is no name for an index or a field: {NAME.pattern}")
         if not 1 <= len(self.fields) <= MOST_FIELDS:
             raise ValueError(f"an index has 1 to {MOST_FIELDS} fields")
+        if len(self.named("text")) > MOST_TEXTS:
+            raise ValueError(f"an index has at most {MOST_TEXTS} text fields")
         if not 1 <= self.version <= 1_000_000_000:
             raise ValueError("a version is a number from 1")
 

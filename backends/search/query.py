@@ -15,7 +15,8 @@ MOST_HITS = 100
 MOST_BUCKETS = 100
 MOST_FACETS = 16
 MOST_SORTED = 3
-MOST_CONDITIONS = 1000
+MOST_CONDITIONS = 256
+MOST_VALUES = 1000
 DEEPEST = 16
 COUNTED = 10_000
 
@@ -167,7 +168,9 @@ def check_filter(index: Index, where: Filter) -> None:
     conditions = 0
     while waiting:
         each, depth = waiting.pop()
-        conditions += len(each.values) if isinstance(each, In) else 1
+        conditions += 1
+        if isinstance(each, In) and len(each.values) > MOST_VALUES:
+            raise Refused(f"search: an In has at most {MOST_VALUES} values")
         if conditions > MOST_CONDITIONS or depth > DEEPEST:
             raise Refused(f"search: a filter has {MOST_CONDITIONS} conditions, {DEEPEST} deep")
         match each:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import count
 from uuid import uuid4
@@ -61,15 +62,19 @@ def ids(page: Page) -> list[str]:
     return [hit.id for hit in page.hits]
 
 
+SHARED = fresh()
+
+
 class SearchContract:
     """Fixtures to give: `search` and `other`, two drivers of one engine, as two processes have."""
 
     @pytest.fixture
     async def index(self, search: Search) -> AsyncIterator[Index]:
-        made = fresh()
-        await search.ensure(made)
-        yield made
-        await search.drop(made)
+        """The same for every test, as making one is slow, and empty. The last test drops it."""
+        await search.ensure(SHARED)
+        yield SHARED
+        with suppress(Missing):
+            await search.delete_where(SHARED, And([]), refresh=True)
 
     async def filled(self, search: Search, index: Index, **documents: dict[str, Value]) -> None:
         listed = [Document(name, fields) for name, fields in documents.items()]
@@ -640,6 +645,11 @@ class SearchContract:
             await other.query(fresh(), Query())
         with pytest.raises(BackendError):
             await other.check()
+
+    async def test_the_last_one_drops_what_the_others_used(self, search: Search) -> None:
+        await search.drop(SHARED)
+        with pytest.raises(Missing):
+            await search.query(SHARED, Query())
 
 
 def _at(query: Query, after: str | None) -> Query:
