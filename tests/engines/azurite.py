@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from urllib.parse import quote
 
 from tests.engines.engine import HOST, ServerProcess
 from tests.engines.installed import installed
+from tests.missing_engine import missing
 
 # The account that Azurite has, as its documentation says.
 ACCOUNT = "devstoreaccount1"
@@ -29,8 +31,9 @@ class Azurite(ServerProcess):
         return f"azure://{container}?{query}"
 
     def command(self) -> list[str]:
+        node = shutil.which("node") or missing("there is no node, which Azurite runs on")
         return [
-            *("node", str(installed("azurite/node_modules/azurite/dist/src/blob/main.js"))),
+            *(node, str(installed("azurite/node_modules/azurite/dist/src/blob/main.js"))),
             *("--blobHost", HOST, "--blobPort", str(self.port), "--silent"),
             *("--location", str(self.folder), "--disableTelemetry", "--skipApiVersionCheck"),
         ]

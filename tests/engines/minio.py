@@ -30,7 +30,7 @@ class Minio(ServerProcess):
     def command(self) -> list[str]:
         console = f"{HOST}:{free_port()}"
         return [
-            *(str(installed("bin/minio")), "server", str(self.folder / "data"), "--quiet"),
+            *(str(installed("minio/minio")), "server", str(self.folder / "data"), "--quiet"),
             *("--address", f"{HOST}:{self.port}", "--console-address", console),
         ]
 
