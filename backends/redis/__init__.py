@@ -1,0 +1,1 @@
+"""How drivers of several capabilities talk to Redis, Redis Cluster and Valkey."""
