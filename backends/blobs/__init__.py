@@ -79,8 +79,10 @@ class Blobs(Backend, Protocol):
         """
 
     async def list(self, prefix: str = "", *, cursor: str | None = None, limit: int = 1000) -> Page:
-        """Blobs whose key begins with `prefix`, in order of their UTF-8 bytes, `limit` (1 to 1000).
+        """Blobs whose key begins with `prefix`, up to `limit` (1 to 1000).
 
+        They are in order of their keys' code points; an engine may put those beyond U+FFFF before
+        U+E000, as UTF-16 has them.
         cursor: of the page before, with the same prefix. Each blob that is there from the first
         page to the last is on exactly one of them. A page may be short though more follow.
         """

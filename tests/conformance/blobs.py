@@ -364,7 +364,6 @@ class BlobsContract:
         names = [
             *"aBb-_~ é日😀",
             "...",
-            "\uffee",
             *[f"n{i}" for i in range(12)],
             "a.b",
             "c/d",
