@@ -71,11 +71,16 @@ class DataPlane:
         return sum(listener.exchange is not None for listener in self.connections)
 
     async def quiet(self, routes: Collection[Route], seconds: float) -> None:
-        """Wait until no request is in flight on these routes; `seconds` at most."""
+        """Wait until no request is in flight on these routes; `seconds` at most.
+
+        Ever more seldom: after many reloads many of these look at thousands of connections.
+        """
         watched = set(map(id, routes))
         until = self.loop.time() + seconds
-        while self._serves(watched) and self.loop.time() < until:  # noqa: ASYNC110  seldom and short
-            await asyncio.sleep(LOOK_AGAIN)
+        pause = LOOK_AGAIN
+        while self._serves(watched) and self.loop.time() < until:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, A_MOMENT)
 
     def _serves(self, routes: set[int]) -> bool:
         return any(

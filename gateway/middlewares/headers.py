@@ -26,6 +26,9 @@ PROTECTED = frozenset(
     }
 )
 
+# What the gateway itself tells the next hop; by the middleware it would be told twice.
+TOLD = frozenset({"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"})
+
 
 class HeaderEdits(Section, frozen=True):
     """Applied in this order: remove, set, add.
@@ -47,6 +50,14 @@ class HeaderEdits(Section, frozen=True):
 class HeadersOptions(Section, frozen=True):
     request: HeaderEdits = msgspec.field(default_factory=HeaderEdits)
     response: HeaderEdits = msgspec.field(default_factory=HeaderEdits)
+
+    def __post_init__(self) -> None:
+        for name in (*self.request.set, *self.request.add, *self.request.remove):
+            if _spelled(name) in TOLD:
+                raise ValueError(
+                    f"request: {name} belongs to the gateway, which tells every target who asks; "
+                    "server.trusted_proxies says whose word it takes for that"
+                )
 
 
 class Headers(Middleware[HeadersOptions]):

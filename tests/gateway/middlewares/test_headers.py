@@ -122,6 +122,18 @@ def test_framing_and_connection_fields_belong_to_the_gateway(name: str) -> None:
             HeaderEdits(**edits)
 
 
+@pytest.mark.parametrize(
+    "name", ["X-Forwarded-For", "x-forwarded-proto", "X_Forwarded_Host", "X-REQUEST-ID"]
+)
+def test_what_the_gateway_tells_targets_is_not_told_twice(name: str) -> None:
+    shapes: list[Any] = [{"set": {name: "x"}}, {"add": {name: "x"}}, {"remove": [name]}]
+    for edits in shapes:
+        with pytest.raises(ValueError, match=f"request: {name} belongs to the gateway"):
+            HeadersOptions(request=HeaderEdits(**edits))
+        HeadersOptions(response=HeaderEdits(**edits))
+    HeadersOptions(request=HeaderEdits(set={"X-Forwarded-Prefix": "/api"}, remove=["x-*"]))
+
+
 @pytest.mark.parametrize("prefix", ["content-*", "content_*", "T*", "conn*", "ho*"])
 def test_a_prefix_must_spare_the_gateways_own_fields(prefix: str) -> None:
     with pytest.raises(ValueError, match="which belongs to the gateway"):
