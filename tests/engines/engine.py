@@ -201,8 +201,15 @@ def kill_tree(pid: int) -> None:
             process.kill()
     for process in processes:
         with gone_is_fine():
-            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            while not is_over(process):
                 time.sleep(0.001)  # nothing outlives a kill -9 for long
+
+
+def is_over(process: psutil.Process) -> bool:
+    """A zombie's threads, which hold its sockets and files, may end after it."""
+    if not process.is_running():
+        return True
+    return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
 
 
 def gone_is_fine() -> suppress:
