@@ -60,10 +60,11 @@ def chosen(options: argparse.Namespace) -> list[tuple[Scenario, list[Contestant]
 class Run:
     """Brings every peer once, then goes round."""
 
-    def __init__(self, setting: stage.Stage, rounds: int, seconds: float) -> None:
+    def __init__(self, setting: stage.Stage, rounds: int, seconds: float, warm: float) -> None:
         self.setting = setting
         self.rounds = rounds
         self.seconds = seconds
+        self.warm = warm
         self.brought: dict[str, tuple[str, Path] | str] = {}
 
     def table(self, scenario: Scenario, contestants: list[Contestant]) -> Table:
@@ -104,7 +105,13 @@ class Run:
         name = f"{scenario.key}-{contestant.label}-{number}".replace(" ", "-").replace(",", "")
         try:
             sample = measure(
-                self.setting, scenario, contestant, brought[1], name=name, seconds=self.seconds
+                self.setting,
+                scenario,
+                contestant,
+                brought[1],
+                name=name,
+                seconds=self.seconds,
+                warm=self.warm,
             )
         except RuntimeError as error:
             say(f"  {contestant.label}: {error}")
@@ -137,7 +144,7 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="benchmark-") as folder,
         stage.stage(Path(folder), Cores.of_this_machine().load) as setting,
     ):
-        run = Run(setting, rounds, seconds)
+        run = Run(setting, rounds, seconds, warm=0.5 if options.quick else 2.0)
         tables = [run.table(scenario, contestants) for scenario, contestants in chosen(options)]
     results = Results(
         name=options.name or ("quick" if options.quick else "full"),

@@ -41,7 +41,9 @@ def draw(results: Results, file: Path) -> None:
         panel.invert_yaxis()
         panel.set_title(table.title, loc="left", fontsize=11, fontweight="bold")
         what = "resident bytes" if table.metric == "memory" else "CPU microseconds"
-        panel.set_xlabel(f"{what} a {table.unit}: less is better", fontsize=8)
+        panel.set_xlabel(
+            f"{what} a {table.unit}: less is better (x: times the first bar)", fontsize=8
+        )
         panel.spines[["top", "right"]].set_visible(False)
         for place, (_, value, _, high) in enumerate(bars):
             times = f"  {value / bars[0][1]:.2f}x" if place and bars[0][1] else ""

@@ -76,6 +76,7 @@ def measure(
     *,
     name: str,
     seconds: float,
+    warm: float,
 ) -> Sample:
     """Raises RuntimeError when it does not start, or does not answer as the upstream does."""
 
@@ -91,6 +92,7 @@ def measure(
         requests=written(requests, config.parent),
         connections=traffic.connections,
         seconds=seconds,
+        warm=warm,
         rate=traffic.rate,
         tls=traffic.tls,
         fresh=traffic.fresh,
