@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 
 import asyncpg
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import EmulatedDBAPIException
 
 from backends.errors import BackendError, BackendUnavailable, Conflict, Refused
@@ -29,6 +30,7 @@ STATES: list[tuple[str, type[BackendError], str, bool]] = [
     ("28", Refused, "PostgreSQL refuses this login", False),
 ]
 """By the beginning of the SQLSTATE. True: the connection is of no more use."""
+STALE = (asyncpg.InvalidCachedStatementError, AsyncAdapt_asyncpg_dbapi.InvalidCachedStatementError)
 KEYS = {"23503", "23505", "23P01", "23001"}
 NAMING = ("42", "3D", "3F", "26", "0A")
 """Classes whose messages tell names of the schema and pieces of the statement, never values."""
@@ -47,7 +49,7 @@ def said(error: BaseException) -> Said:
     """Of what SQLAlchemy's adapter raised, or asyncpg itself."""
     if isinstance(error, EmulatedDBAPIException) and error.orig is not None:
         error = error.orig
-    if isinstance(error, asyncpg.InvalidCachedStatementError):
+    if isinstance(error, STALE):
         return Said(Contended("sql: a table was changed meanwhile"))
     if isinstance(error, asyncpg.PostgresError) and error.sqlstate is not None:
         return _by_state(error, error.sqlstate)
