@@ -32,7 +32,7 @@ check: lint test ## both; CI does too, after services
 build: $(VENV)/.installed-test ## the wheel and the source distribution, in dist/
 	$(PY) -m build
 
-bench: $(VENV)/.installed-bench ## measure the gateway beside its peers, about an hour: benchmarks/README.md
+bench: $(VENV)/.installed-bench ## measure the gateway beside its peers, an hour and a half: benchmarks/README.md
 	@$(PY) -m benchmarks $(BENCH)
 
 bench-quick: $(VENV)/.installed-bench ## the same in under three minutes, with the peers that are wheels
