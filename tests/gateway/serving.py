@@ -61,11 +61,13 @@ class Served:
         assert self.gateway.table is not None
         return self.gateway.table.upstreams[name]
 
-    async def ask(self, *lines: str) -> bytes:
-        """Send a head on a connection of its own; all bytes of the answer."""
+    async def ask(self, *lines: str, body: bytes = b"") -> bytes:
+        """Send a head and a body on a connection of its own; all bytes of the answer."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
-            writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1"))
+            writer.write(
+                "\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1") + body
+            )
             return await reader.read()
         finally:
             writer.close()
