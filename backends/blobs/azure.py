@@ -22,7 +22,7 @@ from azure.storage.blob.aio import BlobClient
 
 from backends.address import Address, seconds, size
 from backends.blobs import OCTETS, Body
-from backends.blobs.azure_client import AzureClient, Options, checked
+from backends.blobs.azure_client import AzureClient, Options, Sendable, checked
 from backends.blobs.blob import Blob, Item, OutOfRange, Page, SignedUrl, span
 from backends.blobs.key import (
     LONGEST_KEY,
@@ -92,7 +92,9 @@ class AzureBlobs:
             about = self._about(put, cut.sha256(sha256))
             async with self._client.call() as container:
                 blob = container.get_blob_client(self._prefix + key)
-                answer = await blob.upload_blob(part.data, overwrite=not only_if_absent, **about)
+                answer = await blob.upload_blob(
+                    Sendable(part.data), length=cut.size, overwrite=not only_if_absent, **about
+                )
         finally:
             self._slots.give_back()
         return self._blob(put, cut, answer)
@@ -107,7 +109,7 @@ class AzureBlobs:
             block = f"{mine}{part.number:08}"
             async with self._client.call() as container:
                 blob = container.get_blob_client(self._prefix + put.key)
-                await blob.stage_block(block, part.data, length=len(part.data))
+                await blob.stage_block(block, Sendable(part.data), length=len(part.data))
             return BlobBlock(block)
 
         blocks = await send_all(cut, first, stage)

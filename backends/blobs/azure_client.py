@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,6 +32,14 @@ class Options(msgspec.Struct):
     part_size: str = "4MiB"
     parts: int = 16
     timeout: str = "30s"
+
+
+class Sendable(BytesIO):
+    """Bytes that aiohttp writes a little at a time. It closes what it has sent, and the SDK's
+    second try would find it so."""
+
+    def close(self) -> None:
+        """Not yet."""
 
 
 class AzureClient:

@@ -16,7 +16,7 @@ from backends.errors import BackendError, BackendUnavailable, Refused
 MOST_WAITING = 1000
 WILL_NOT = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
-    *(errno.ENOTDIR, errno.EISDIR, errno.ENOTSUP, errno.ENAMETOOLONG),
+    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTSUP, errno.ENAMETOOLONG),
 }
 BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 

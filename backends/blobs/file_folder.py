@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import threading
@@ -17,6 +18,7 @@ from backends.errors import Missing, Refused
 
 COLLECTED_AT_ONCE = 100
 CHUNK = 1 << 18
+KEPT_FREE = 16 << 20  # so that the index can always be written, and blobs deleted
 TRIES = 20
 
 
@@ -67,6 +69,9 @@ class Folder:
 
     def write(self, upload: Upload, part: bytes) -> None:
         self.prepare()
+        disk = os.statvfs(self._incoming)
+        if disk.f_bavail * disk.f_frsize < len(part) + KEPT_FREE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         upload.write(part)
 
     def finish(self, upload: Upload, part: bytes, put: Put) -> tuple[Blob, bool]:
@@ -149,7 +154,8 @@ class Folder:
         self._index.find("")
         if not os.access(self._incoming, os.W_OK | os.X_OK):
             raise Refused("blobs: the folder cannot be written to")
-        if not os.statvfs(self._incoming).f_bavail:
+        disk = os.statvfs(self._incoming)
+        if disk.f_bavail * disk.f_frsize < KEPT_FREE:
             raise Refused("blobs: the disk is full")
 
     def prepare(self) -> None:

@@ -51,10 +51,13 @@ class S3Upload:
         return self._blob(answer, len(data), sha256)
 
     async def _in_parts(self, cut: Cut, first: Part) -> Blob:
+        beginning = asyncio.create_task(self._begin())
         try:
-            upload = await self._begin()
+            upload = await asyncio.shield(beginning)
         except BaseException:
             cut.slots.give_back()
+            with suppress(BackendError, asyncio.CancelledError):  # it may begin all the same
+                await self._abort(await beginning)
             raise
         try:
             sent = await send_all(cut, first, lambda part: self._send(upload, part))
