@@ -7,7 +7,7 @@ VENV := .venv
 PY   := $(VENV)/bin/python
 PIP  := $(PY) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test services lint check build bench bench-quick clean
+.PHONY: help run test services lint check build bench bench-quick bench-backends clean
 
 help:
 	@awk -F ': .*## ' '/^[a-z-]+: .*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,9 @@ bench: $(VENV)/.installed-bench ## measure the gateway beside its peers, an hour
 
 bench-quick: $(VENV)/.installed-bench ## the same in under three minutes, with the peers that are wheels
 	@$(PY) -m benchmarks --quick $(BENCH)
+
+bench-backends: $(VENV)/.installed-test ## each backend's drivers beside their bare clients (BENCH='jobs redis' for one)
+	@$(PY) -m benchmarks.backends $(BENCH)
 
 clean: ## forget the environment and everything built
 	rm -rf $(VENV) .services benchmarks/.cache build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

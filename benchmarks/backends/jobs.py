@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from statistics import median
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from backends.jobs import DRIVERS, NewJob
 from backends.jobs import postgres_schema as pg
 from backends.jobs import redis_scripts as lua
 from backends.jobs import sqlite_schema as lite
+from backends.jobs.job import new_id
 from backends.jobs.running import Running
 from backends.jobs.worker import Worker
 from benchmarks.backends import Row, embedded, server
@@ -28,8 +30,9 @@ ENGINES = {
     "postgresql": server(Postgres),
 }
 
-ONE_BY_ONE = 1000
-MANY = 10_000
+ROUNDS = 5
+ONE_BY_ONE = 300
+MANY = 4000
 BATCH = 500
 AT_ONCE = 100
 RULES = b"[1.0,2.0,3600.0,300.0]"
@@ -143,16 +146,16 @@ async def measure(url: str) -> list[Row]:
             await jobs.enqueue(NewJob("queue", "n"))
 
     async def bare_one_by_one() -> None:
-        for number in range(ONE_BY_ONE):
-            await bare.enqueue([f"one-{number}"])
+        for _ in range(ONE_BY_ONE):
+            await bare.enqueue([new_id()])
 
     async def many() -> None:
         for _ in range(MANY // BATCH):
             await jobs.enqueue_many([NewJob("queue", "n") for _ in range(BATCH)])
 
     async def bare_many() -> None:
-        for first in range(0, MANY, BATCH):
-            await bare.enqueue([f"many-{number}" for number in range(first, first + BATCH)])
+        for _ in range(MANY // BATCH):
+            await bare.enqueue([new_id() for _ in range(BATCH)])
 
     async def run() -> None:
         left, over = ONE_BY_ONE + MANY, asyncio.Event()
@@ -180,10 +183,14 @@ async def measure(url: str) -> list[Row]:
         (f"worker, no-op, {AT_ONCE} at once", all_of_them, run, bare_run),
     )
     try:
-        return [
-            Row(name, count, await timed(ours), await timed(theirs))
-            for name, count, ours, theirs in steps
+        rounds = [
+            [(await timed(ours), await timed(theirs)) for _, _, ours, theirs in steps]
+            for _ in range(ROUNDS)
         ]
     finally:
         await bare.close()
         await jobs.close()
+    return [
+        Row(name, count, *(median(side) for side in zip(*taken, strict=True)))
+        for (name, count, _, _), taken in zip(steps, zip(*rounds, strict=True), strict=True)
+    ]
