@@ -112,9 +112,11 @@ def crew(tmp_path: Path) -> Iterator[CrewSite]:
     site.middlewares |= GUARDS
     site.pool("guarded", route={"middlewares": list(GUARDS)}, server=ScriptedUpstream(listening()))
     site.scripted["guarded"].start()
-    site.start()
-    yield site.all_up()
-    site.close()
+    try:
+        site.start()
+        yield site.all_up()
+    finally:
+        site.close()
 
 
 def test_of_several_workers_each_tells_its_own(crew: CrewSite) -> None:

@@ -92,11 +92,13 @@ def gateways(
     options, rate, burst = request.param
     url = f"{redis.url}?timeout=5s{options}"
     sites = [limited(tmp_path / str(number), url, rate, burst) for number in range(3)]
-    for site in sites:
-        site.start()
-    yield sites
-    for site in sites:
-        site.close()
+    try:
+        for site in sites:
+            site.start()
+        yield sites
+    finally:
+        for site in sites:
+            site.close()
 
 
 def test_eight_clients_of_four_workers_on_shared_memory(workers: Site) -> None:

@@ -21,9 +21,11 @@ CALLS = 'tests_calls_total{what="who"}'
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[CrewSite]:
     site = CrewSite(tmp_path, 3, "--watch")
-    site.start()
-    yield site.all_up()
-    site.close()
+    try:
+        site.start()
+        yield site.all_up()
+    finally:
+        site.close()
 
 
 def pongs(site: CrewSite, times: int = 40) -> set[bytes]:
