@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -87,8 +88,9 @@ class Entry(NamedTuple):
 
 def entry(new: NewJob, bounds: Bounds) -> Entry:
     """Raises Refused."""
-    for what in ("queue", "name", "id"):
-        named(what, getattr(new, what))
+    named("queue", new.queue)
+    named("name", new.name)
+    named("id", new.id)
     if new.unique is not None and not _is_key(new.unique):
         raise Refused("jobs: a unique key is 1 to 200 characters, no NUL")
     if not -100 <= new.priority <= 100 or int(new.priority) != new.priority:
@@ -96,15 +98,14 @@ def entry(new: NewJob, bounds: Bounds) -> Entry:
     retry = new.retry
     if not 1 <= retry.attempts <= 1_000_000:
         raise Refused("jobs: there is at least one attempt")
-    times = (new.delay, retry.first, retry.factor, retry.longest, new.timeout)
-    if not all(0 <= number <= FAR for number in times) or not new.timeout:
-        raise Refused("jobs: delay, timeout and the waits of retry are seconds, none below 0")
+    if not 0 <= new.delay <= FAR:
+        raise Refused("jobs: delay is some seconds")
     payload = encoded(new.payload)
     if payload is None:
         raise Refused("jobs: the payload is not JSON")
     if len(payload) > bounds.payload:
         raise Refused(f"jobs: the payload has {len(payload)} bytes, {bounds.payload} are allowed")
-    rules = orjson.dumps([retry.first, retry.factor, retry.longest, new.timeout])
+    how = _rules(retry.first, retry.factor, retry.longest, new.timeout)
     return Entry(
         new.queue,
         new.id,
@@ -114,8 +115,16 @@ def entry(new: NewJob, bounds: Bounds) -> Entry:
         int(new.priority),
         new.unique,
         int(retry.attempts),
-        rules,
+        how,
     )
+
+
+@lru_cache(256)
+def _rules(first: float, factor: float, longest: float, timeout: float) -> bytes:
+    """Raises Refused."""
+    if not all(0 <= number <= FAR for number in (first, factor, longest, timeout)) or not timeout:
+        raise Refused("jobs: timeout and the waits of retry are seconds, none below 0")
+    return orjson.dumps([first, factor, longest, timeout])
 
 
 def entries(jobs: Sequence[NewJob], bounds: Bounds) -> list[Entry]:

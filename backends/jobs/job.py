@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from enum import StrEnum
+from secrets import token_hex
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 MOST_AT_ONCE = 1000
 """Jobs, beats, outcomes or ids in one call; Refused above it."""
@@ -52,7 +52,7 @@ RETRY = Retry()
 
 
 def new_id() -> str:
-    return uuid4().hex
+    return token_hex(16)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,10 @@ class PostgresJobs:
 
     async def _enqueue(self, new: list[Entry]) -> list[Ticket]:
         await self._prepare(new[0].queue, len(new))
+        if len(new) == 1:  # most are new: one statement is all there is to do
+            values = (new[0].queue, CHANNEL, *_columns(new))
+            if await self._link.rows(sql.ENQUEUE, *values):
+                return [Ticket(new[0].id, True)]
         return await self._link.run(lambda connection: _enqueue(connection, new))
 
     async def _prepare(self, queue: str, more: int) -> None:

@@ -120,9 +120,12 @@ class PostgresLink:
         async with self._lock:
             if self._pool is None:
                 pool = await asyncpg.create_pool(
-                    min_size=0, max_size=self._most, max_inactive_connection_lifetime=60.0,
+                    min_size=0,
+                    max_size=self._most,
+                    max_inactive_connection_lifetime=60.0,
+                    reset=_as_it_is,
                     **self._about(),
-                )  # fmt: skip
+                )
                 try:
                     async with pool.acquire() as connection:
                         await _schema(connection)
@@ -157,6 +160,10 @@ class PostgresLink:
 
 class _Again(BackendUnavailable):
     """Nothing was done: two calls stood in each other's way."""
+
+
+async def _as_it_is(_: Connection) -> None:
+    """No statement leaves anything behind in its session, so none need be sent to undo it."""
 
 
 async def _schema(connection: Connection) -> None:
