@@ -18,13 +18,15 @@ class Headers(Fields, Protocol):
     """**Protocol:** what a middleware may do with a header section. Names in any case.
 
     `get` answers the first value, `set` replaces all fields of that name by one, and `add`
-    and `set` raise ValueError for CR, LF or NUL in a value.
+    and `set` raise ValueError for CR, LF or NUL in a value. `add_line` adds what `field_line`
+    made, or bytes as good as that: nothing is looked at again.
     """
 
     def get(self, name: str, default: str | None = None) -> str | None: ...
     def getall(self, name: str) -> list[str]: ...
     def set(self, name: str, value: str) -> None: ...
     def add(self, name: str, value: str) -> None: ...
+    def add_line(self, line: bytes) -> None: ...
     def remove(self, name: str) -> None: ...
     def __contains__(self, name: object) -> bool: ...
     def items(self) -> Iterator[tuple[str, str]]: ...
@@ -63,7 +65,10 @@ class HeaderLines:
         self._index = None
 
     def add(self, name: str, value: str) -> None:
-        self.lines.append(field_line(name, value))
+        self.add_line(field_line(name, value))
+
+    def add_line(self, line: bytes) -> None:
+        self.lines.append(line)
         self._index = None
 
     def remove(self, name: str) -> None:

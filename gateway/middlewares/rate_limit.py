@@ -20,6 +20,7 @@ from gateway.config.model import Section
 from gateway.config.units import RateOf
 from gateway.errors import Problem
 from gateway.exchange import Exchange
+from gateway.http1.headers import field_line
 from gateway.middleware import Middleware
 from gateway.plugin import Context
 
@@ -83,8 +84,11 @@ class RateLimit(Middleware[RateLimitOptions]):
         # bucket, nor as an address.
         self._by_key = f"{context.name}\0="
         self._by_ip = f"{context.name}\0@"
-        self._member = _sf_string(context.name)
-        self._policy = f"{self._member};{_quota(rate.requests, rate.seconds)}"
+        member = _sf_string(context.name)
+        quota = _quota(rate.requests, rate.seconds)
+        # Made once: a field's name is checked octet by octet.
+        self._policy = field_line("RateLimit-Policy", f"{member};{quota}")
+        self._standing = field_line("RateLimit", f"{member};r=").replace(b"%", b"%%") + b"%d;t=%d"
         self._away = False
         self._refusals = context.metrics.counter(
             "gateway_rate_limited_total",
@@ -156,8 +160,8 @@ class RateLimit(Middleware[RateLimitOptions]):
             wait = decision.reset - self._all_but_one
         headers = exchange.answer.headers
         # Added, not set: both fields are lists, and an inner limit's items belong in them too.
-        headers.add("RateLimit-Policy", self._policy)
-        headers.add("RateLimit", f"{self._member};r={decision.remaining};t={_seconds(wait)}")
+        headers.add_line(self._policy)
+        headers.add_line(self._standing % (decision.remaining, _seconds(wait)))
 
     @classmethod
     def summary(cls, options: RateLimitOptions) -> Mapping[str, Any]:
