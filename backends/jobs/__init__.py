@@ -55,9 +55,9 @@ class Jobs(Backend, Protocol):
     **Order**: of the jobs that are ready, higher priority first; among equals about as they
     became ready. Leases and delays are of the engine's clock where it has one.
 
-    **Names**: a queue, a handler's name and an id are 1 to 100 of `A-Za-z0-9_.:-`; a unique key
-    is 1 to 200 characters, no NUL. What does not fit, a payload that is no JSON or too large,
-    and a queue that is full are Refused.
+    **Names**: a queue, a schedule, a handler's name and an id are 1 to 100 of `A-Za-z0-9_.:-`; a
+    unique key is 1 to 200 characters, no NUL. What does not fit is Refused, also where it is only
+    asked for; so are a payload that is no JSON or too large, and a queue that is full.
 
     **History**: of each queue the last done and the last cancelled jobs are kept, up to
     `history` of each (at most 100 more for a while) and for `history_for`; dead ones until they
@@ -140,7 +140,9 @@ DRIVERS: Drivers[Jobs] = Drivers(
         "redis": Driver("backends.jobs.redis:open_redis", "redis"),
         "rediss": Driver("backends.jobs.redis:open_redis", "redis"),
         "redis+cluster": Driver("backends.jobs.redis:open_redis", "redis"),
+        "rediss+cluster": Driver("backends.jobs.redis:open_redis", "redis"),
         "redis+sentinel": Driver("backends.jobs.redis:open_redis", "redis"),
+        "rediss+sentinel": Driver("backends.jobs.redis:open_redis", "redis"),
         "postgresql": Driver("backends.jobs.postgres:open_postgres", "postgres"),
     },
 )

@@ -157,6 +157,14 @@ def named(what: str, name: str) -> str:
     return name
 
 
+def known(queue: str, ids: Sequence[str] | None = ()) -> None:
+    """Whether they could be anybody's. Raises Refused."""
+    named("queue", queue)
+    few(ids or ())
+    for job_id in ids or ():
+        named("id", job_id)
+
+
 def rules(attempts: int, stored: bytes | str) -> tuple[Retry, float]:
     """How it is retried, and the seconds of one attempt."""
     first, factor, longest, timeout = orjson.loads(stored)

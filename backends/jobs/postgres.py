@@ -22,6 +22,7 @@ from backends.jobs.entry import (
     entry,
     few,
     fraction,
+    known,
     named,
     page,
     rules,
@@ -110,20 +111,24 @@ class PostgresJobs:
         self._counted[queue] = (at, count + more)
 
     async def cancel(self, queue: str, job_id: str) -> bool:
+        known(queue, [job_id])
         return bool(await self._link.rows(sql.CANCEL, queue, job_id))
 
     async def job(self, queue: str, job_id: str) -> Job | None:
+        known(queue, [job_id])
         rows = await self._link.rows(sql.JOB, queue, job_id)
         return stored(rows[0]) if rows else None
 
     async def page(
         self, queue: str, state: State, *, limit: int = 100, offset: int = 0
     ) -> list[Job]:
+        known(queue)
         page(limit, offset)
         rows = await self._link.rows(sql.page_of(State(state)), queue, limit, offset)
         return [stored(row) for row in rows]
 
     async def stats(self, queue: str) -> Stats:
+        known(queue)
         (row,) = await self._link.rows(sql.STATS, queue)
         return Stats(**row)
 
@@ -134,7 +139,7 @@ class PostgresJobs:
         return [queue for (queue,) in rows]
 
     async def replay(self, queue: str, ids: Sequence[str] | None = None) -> int:
-        few(ids or ())
+        known(queue, ids)
 
         async def step(connection: Connection) -> int:
             async with connection.transaction():
@@ -145,7 +150,7 @@ class PostgresJobs:
         return await self._link.run(step)
 
     async def discard(self, queue: str, ids: Sequence[str] | None = None) -> int:
-        few(ids or ())
+        known(queue, ids)
 
         async def step(connection: Connection) -> int:
             return len(
@@ -162,11 +167,13 @@ class PostgresJobs:
         return bool(await self._link.rows(sql.FIRE, *values))
 
     async def last_fired(self, queue: str, schedule: str) -> float | None:
+        known(queue, [schedule])
         asked = "SELECT at FROM gateway_job_fires WHERE queue = $1 AND schedule = $2"
         rows = await self._link.rows(asked, queue, schedule)
         return float(rows[0][0]) if rows else None
 
     async def claim(self, queue: str, worker: str, count: int, lease: float) -> Claims:
+        known(queue)
         claimable(count, lease)
         rows = []
         if time.monotonic() - self._mended.get(queue, 0.0) < MEND_EVERY:
@@ -187,6 +194,7 @@ class PostgresJobs:
             await self._tidy(queue)
 
     async def beat(self, queue: str, beats: Sequence[Beat], lease: float) -> list[Standing]:
+        known(queue)
         few(beats)
         columns = (
             [beat.id for beat in beats],
@@ -199,6 +207,7 @@ class PostgresJobs:
         return [_standing(held.get((beat.id, beat.fence))) for beat in beats]
 
     async def finish(self, queue: str, outcomes: Sequence[Outcome]) -> list[bool]:
+        known(queue)
         few(outcomes)
         ends = [ending(outcome, self._bounds) for outcome in outcomes]
         columns = (
@@ -226,6 +235,7 @@ class PostgresJobs:
         await self._link.rows(sql.FORGET, queue, "dead", self._bounds.dead_letters)
 
     async def wait(self, queue: str, seconds: float) -> None:
+        known(queue)
         come = self._link.come(queue)
         come.clear()
         await self._link.listen()

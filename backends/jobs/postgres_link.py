@@ -102,7 +102,9 @@ class PostgresLink:
             return await self._once(step)
         except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
             raise _Again(f"jobs: {self._address}: deadlock") from None
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except BackendError:
+            raise
+        except Exception as error:  # noqa: BLE001 - asyncpg raises what is neither of its kinds
             raise self._translation(error) from None
 
     async def _once(self, step: Step[T]) -> T:
@@ -110,8 +112,11 @@ class PostgresLink:
         connection = await pool.acquire()
         try:
             return await step(connection)
-        except asyncio.CancelledError:
-            connection.terminate()  # to cancel the statement would be one more thing to wait for
+        except BaseException as error:
+            # Given up, or broken. To cancel a statement would be one more thing to wait for, and
+            # asyncpg keeps a connection that was told of a shutdown, though nothing works on it.
+            if not isinstance(error, asyncpg.PostgresError) or _is_gone(error.sqlstate):
+                connection.terminate()
             raise
         finally:
             await pool.release(connection)
@@ -152,10 +157,14 @@ class PostgresLink:
     def _translation(self, error: Exception) -> BackendError:
         """Not the server's own text, which may repeat values."""
         code = getattr(error, "sqlstate", None)
-        if code is None or code.startswith(GONE):
+        if _is_gone(code):
             said = code or getattr(error, "strerror", None) or type(error).__name__
             return BackendUnavailable(f"jobs: {self._address}: {said}")
         return Refused(f"jobs: {self._address} refused: {type(error).__name__} {code}")
+
+
+def _is_gone(code: str | None) -> bool:
+    return code is None or code.startswith(GONE)
 
 
 class _Again(BackendUnavailable):

@@ -19,6 +19,7 @@ from backends.jobs.entry import (
     entry,
     few,
     fraction,
+    known,
     named,
     page,
     rules,
@@ -40,44 +41,53 @@ from backends.jobs.job import (
     Ticket,
 )
 from backends.jobs.redis_link import RedisLink
-
-PREFIX = "ait-gateway:jobs:"
-QUEUES = f"{PREFIX}queues"
-PORTS = {"redis+sentinel": 26379}
+from backends.redis.address import PORT, SECURE, SENTINEL_PORT, RedisAddress
+from backends.redis.address import Options as AddressOptions
 
 
 class RedisOptions(Options):
+    pool: int = 10
+    prefix: str = "ait-gateway:"
+    sentinel_username: str | None = None
+    sentinel_password: str | None = None
     replicas: int = 0
 
 
 def open_redis(url: str) -> RedisJobs:
     """Raises BackendError."""
-    scheme = url.partition("://")[0]
-    address = Address.parse("jobs", url, port=PORTS.get(scheme, 6379), secure=("rediss",))
+    kind = url.partition("://")[0].partition("+")[2]
+    port = SENTINEL_PORT if kind == "sentinel" else PORT
+    address = Address.parse("jobs", url, port=port, secure=SECURE)
     options = address.options(RedisOptions)
-    database = scheme in ("redis", "rediss")
-    if not address.hosts or (database and (len(address.hosts) > 1 or not _number(address.path))):
-        raise BackendError(f"jobs: {scheme}:// is host[:port][/database number]")
-    if scheme == "redis+sentinel" and not address.path:
-        raise BackendError("jobs: redis+sentinel://host[,host]/name needs the primary's name")
-    if options.replicas and scheme == "redis+cluster":
+    if options.replicas < 0 or (options.replicas and kind == "cluster"):
         raise BackendError("jobs: replicas is for redis:// and redis+sentinel://")
-    bounds = Bounds.of(options)
-    return RedisJobs(RedisLink(address, bounds.timeout, options.replicas), bounds)
+    about = AddressOptions(
+        options.pool,
+        options.prefix,
+        options.timeout,
+        options.sentinel_username,
+        options.sentinel_password,
+    )
+    where = RedisAddress.of(address, about)
+    link = RedisLink(where, cluster=kind == "cluster", replicas=options.replicas)
+    return RedisJobs(link, f"{options.prefix}jobs:", Bounds.of(options))
 
 
 class RedisJobs:
-    def __init__(self, link: RedisLink, bounds: Bounds) -> None:
+    """prefix: of all keys."""
+
+    def __init__(self, link: RedisLink, prefix: str, bounds: Bounds) -> None:
         self._link = link
+        self._prefix = prefix
         self._bounds = bounds
         self._known: set[str] = set()
 
     async def check(self) -> None:
         """Refused, too, when Redis would evict jobs to make room."""
-        await self._link.run(scripts.stats, _base("check"))
-        info = await self._link.call(_memory)
+        await self._link.run(scripts.stats, self._base("check"))
+        info = _memory(await self._link.call("INFO", "memory", reads=True))
         policy = info.get("maxmemory_policy", "noeviction")
-        if info.get("maxmemory") and str(policy).startswith("allkeys"):
+        if info.get("maxmemory", "0") != "0" and policy.startswith("allkeys"):
             raise Refused(f"jobs: Redis evicts jobs: maxmemory-policy is {policy}")
 
     async def close(self) -> None:
@@ -95,7 +105,7 @@ class RedisJobs:
         values = [value for one in new for value in _values(one)]
         most = self._bounds.waiting
         said = await self._link.run(
-            scripts.enqueue, _base(queue), most, len(new), *values, safe=True
+            scripts.enqueue, self._base(queue), most, len(new), *values, safe=True
         )
         self._fits(queue, said)
         pairs = zip(said[::2], said[1::2], strict=True)
@@ -104,7 +114,7 @@ class RedisJobs:
     async def _listed(self, queue: str) -> str:
         """The list of queues is in another slot than the queue, so this is a call of its own."""
         if queue not in self._known:
-            await self._link.call(lambda client: client.sadd(QUEUES, queue))
+            await self._link.call("SADD", f"{self._prefix}queues", queue)
             self._known.add(queue)
         return queue
 
@@ -114,29 +124,33 @@ class RedisJobs:
             raise Refused(f"jobs: {said} wait in queue {queue}, {most} are allowed")
 
     async def cancel(self, queue: str, job_id: str) -> bool:
-        return bool(await self._link.run(scripts.cancel, _base(queue), job_id))
+        known(queue, [job_id])
+        return bool(await self._link.run(scripts.cancel, self._base(queue), job_id))
 
     async def job(self, queue: str, job_id: str) -> Job | None:
-        key = f"{_base(queue)}job:{job_id}"
-        row = await self._link.call(lambda client: client.hmget(key, scripts.FIELDS))
+        known(queue, [job_id])
+        key = f"{self._base(queue)}job:{job_id}"
+        row = await self._link.call("HMGET", key, *scripts.FIELDS, reads=True)
         return None if row[0] is None else _job(queue, row)
 
     async def page(
         self, queue: str, state: State, *, limit: int = 100, offset: int = 0
     ) -> list[Job]:
+        known(queue)
         page(limit, offset)
         order = "newest" if state in ENDED else "next"
         asked = (State(state).value, offset, limit, order, *scripts.FIELDS)
-        rows = await self._link.run(scripts.page, _base(queue), *asked) if limit else []
+        rows = await self._link.run(scripts.page, self._base(queue), *asked) if limit else []
         return [_job(queue, row) for row in rows if row[0] is not None]
 
     async def stats(self, queue: str) -> Stats:
-        *counts, behind = await self._link.run(scripts.stats, _base(queue), *State)
+        known(queue)
+        *counts, behind = await self._link.run(scripts.stats, self._base(queue), *State)
         counted = dict(zip(State, counts, strict=True))
         return Stats(behind=int(behind) / 1000, **{state.value: counted[state] for state in State})
 
     async def queues(self) -> list[str]:
-        names = await self._link.call(lambda client: client.smembers(QUEUES))
+        names = await self._link.call("SMEMBERS", f"{self._prefix}queues", reads=True)
         return sorted(name.decode() for name in names)
 
     async def replay(self, queue: str, ids: Sequence[str] | None = None) -> int:
@@ -146,40 +160,46 @@ class RedisJobs:
         return await self._of_dead("discard", queue, ids)
 
     async def _of_dead(self, act: str, queue: str, ids: Sequence[str] | None) -> int:
-        few(ids or ())
+        known(queue, ids)
         asked = ("*",) if ids is None else [one for one in ids if one != "*"]
-        return int(await self._link.run(scripts.dead, _base(queue), act, *asked))
+        return int(await self._link.run(scripts.dead, self._base(queue), act, *asked))
 
     async def fire(self, schedule: str, at: float, job: NewJob) -> bool:
         new = entry(job, self._bounds)
         queue = await self._listed(new.queue)
         asked = (self._bounds.waiting, named("schedule", schedule), repr(float(at)))
-        said = await self._link.run(scripts.fire, _base(queue), *asked, *_values(new), safe=True)
+        said = await self._link.run(
+            scripts.fire, self._base(queue), *asked, *_values(new), safe=True
+        )
         self._fits(queue, said)
         return bool(said == b"yes")
 
     async def last_fired(self, queue: str, schedule: str) -> float | None:
-        key = f"{_base(queue)}fires"
-        at = await self._link.call(lambda client: client.hget(key, schedule))
+        known(queue, [schedule])
+        key = f"{self._base(queue)}fires"
+        at = await self._link.call("HGET", key, schedule, reads=True)
         return None if at is None else float(at)
 
     async def claim(self, queue: str, worker: str, count: int, lease: float) -> Claims:
+        known(queue)
         claimable(count, lease)
         asked = (count, _ms(lease), worker, LOST)
-        then, *rows = await self._link.run(scripts.claim, _base(queue), *asked)
+        then, *rows = await self._link.run(scripts.claim, self._base(queue), *asked)
         return Claims([_claimed(row) for row in rows], None if then < 0 else then / 1000)
 
     async def beat(self, queue: str, beats: Sequence[Beat], lease: float) -> list[Standing]:
+        known(queue)
         few(beats)
         values: list[Any] = []
         for beat in beats:
             done, note = fraction(beat.progress), text(beat.note)
             values += [beat.id, beat.fence, "" if done is None else repr(done)]
             values.append("-" if note is None else f"+{note}")
-        said = await self._link.run(scripts.beat, _base(queue), _ms(lease), *values)
+        said = await self._link.run(scripts.beat, self._base(queue), _ms(lease), *values)
         return [Standing(standing.decode()) for standing in said]
 
     async def finish(self, queue: str, outcomes: Sequence[Outcome]) -> list[bool]:
+        known(queue)
         few(outcomes)
         bounds = self._bounds
         values: list[Any] = [bounds.history, _ms(bounds.history_for), bounds.dead_letters]
@@ -187,25 +207,26 @@ class RedisJobs:
             result, error = ending(outcome, bounds)
             values += [outcome.id, outcome.fence, outcome.verdict.value, _ms(outcome.delay)]
             values += [result or b"", error or ""]
-        said = await self._link.run(scripts.finish, _base(queue), *values)
+        said = await self._link.run(scripts.finish, self._base(queue), *values)
         return [bool(held) for held in said]
 
+    def _base(self, queue: str) -> str:
+        """Of the keys of a queue; the braces keep them in one slot of a cluster."""
+        return f"{self._prefix}{{{queue}}}:"
+
     async def wait(self, queue: str, seconds: float) -> None:
+        known(queue)
         if seconds > 0:
-            await self._link.wait(f"{_base(queue)}wake", max(seconds, 0.01))
+            await self._link.wait(f"{self._base(queue)}wake", max(seconds, 0.01))
 
 
-async def _memory(client: Any) -> dict[str, Any]:
-    info = await client.info("memory")
-    return info if "maxmemory" in info else next(iter(info.values()), {})
-
-
-def _number(path: str) -> bool:
-    return not path or (path.isascii() and path.isdigit())
-
-
-def _base(queue: str) -> str:
-    return f"{PREFIX}{{{queue}}}:"
+def _memory(said: Any) -> dict[str, str]:
+    """As the server says it, or as redis-py has read it, of a cluster by node."""
+    if isinstance(said, bytes):
+        lines = (line.partition(":") for line in said.decode().splitlines())
+        return {name: value for name, _, value in lines}
+    info = said if "maxmemory" in said else next(iter(said.values()), {})
+    return {name: str(value) for name, value in info.items()}
 
 
 def _ms(seconds: float) -> int:

@@ -7,8 +7,7 @@ ended states by when they ended, all in milliseconds of Redis's own clock.
 
 from __future__ import annotations
 
-from hashlib import sha1
-from typing import NamedTuple
+from backends.redis.link import Script
 
 FIELDS = (
     *("id", "name", "state", "payload", "priority", "unique", "attempt", "attempts", "created"),
@@ -288,16 +287,7 @@ return said
 """
 
 
-class Script(NamedTuple):
-    text: str
-    sha: str
-
-
-def script(step: str) -> Script:
-    text = SHARED + step
-    return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
-
-
-enqueue, fire, claim, beat, finish, cancel, dead, page, stats = map(
-    script, (ENQUEUE, FIRE, CLAIM, BEAT, FINISH, CANCEL, DEAD, PAGE, STATS)
+enqueue, fire, claim, beat, finish, cancel, dead, page, stats = (
+    Script(SHARED + step)
+    for step in (ENQUEUE, FIRE, CLAIM, BEAT, FINISH, CANCEL, DEAD, PAGE, STATS)
 )

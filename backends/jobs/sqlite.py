@@ -25,6 +25,7 @@ from backends.jobs.entry import (
     entry,
     few,
     fraction,
+    known,
     named,
     page,
     rules,
@@ -115,21 +116,25 @@ class SqliteJobs:
         self._counted[queue] = (at, count + more)
 
     async def cancel(self, queue: str, job_id: str) -> bool:
+        known(queue, [job_id])
         values = (queue, job_id, time.time())
         return await self._thread.run(lambda db: db.execute(sql.CANCEL, values).rowcount) > 0
 
     async def job(self, queue: str, job_id: str) -> Job | None:
+        known(queue, [job_id])
         rows = await self._rows(sql.JOB, queue, job_id)
         return stored(rows[0]) if rows else None
 
     async def page(
         self, queue: str, state: State, *, limit: int = 100, offset: int = 0
     ) -> list[Job]:
+        known(queue)
         page(limit, offset)
         rows = await self._rows(sql.page_of(State(state)), queue, limit, offset)
         return [stored(row) for row in rows]
 
     async def stats(self, queue: str) -> Stats:
+        known(queue)
         count = dict(await self._rows(sql.COUNTS, queue))
         first = await self._rows(sql.FIRST_READY, queue)
         behind = max(0.0, time.time() - first[0][0]) if first else 0.0
@@ -148,7 +153,7 @@ class SqliteJobs:
         return await self._of_dead(gone, queue, ids)
 
     async def _of_dead(self, act: str, queue: str, ids: Sequence[str] | None, *rest: Any) -> int:
-        few(ids or ())
+        known(queue, ids)
 
         def step(db: sqlite3.Connection) -> int:
             dead = ids
@@ -173,11 +178,13 @@ class SqliteJobs:
         return fired
 
     async def last_fired(self, queue: str, schedule: str) -> float | None:
+        known(queue, [schedule])
         asked = "SELECT at FROM fires WHERE queue = ? AND schedule = ?"
         rows = await self._rows(asked, queue, schedule)
         return float(rows[0][0]) if rows else None
 
     async def claim(self, queue: str, worker: str, count: int, lease: float) -> Claims:
+        known(queue)
         claimable(count, lease)
         tidy = time.monotonic() - self._tidied.get(queue, 0.0) > TIDY_EVERY
         if tidy or await self._to_do(queue):
@@ -198,6 +205,7 @@ class SqliteJobs:
         return Claims([_claimed(row) for row in rows], _until(then))
 
     async def beat(self, queue: str, beats: Sequence[Beat], lease: float) -> list[Standing]:
+        known(queue)
         few(beats)
         until = time.time() + lease
 
@@ -207,6 +215,7 @@ class SqliteJobs:
         return await self._thread.run(step)
 
     async def finish(self, queue: str, outcomes: Sequence[Outcome]) -> list[bool]:
+        known(queue)
         few(outcomes)
         ends = [(outcome, *ending(outcome, self._bounds)) for outcome in outcomes]
 
@@ -236,6 +245,7 @@ class SqliteJobs:
 
     async def wait(self, queue: str, seconds: float) -> None:
         """Another process's job is found at the next look."""
+        known(queue)
         come = self._come.setdefault(queue, asyncio.Event())
         until = time.monotonic() + seconds
         come.clear()

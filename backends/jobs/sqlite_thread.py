@@ -134,9 +134,11 @@ def _alone(connection: sqlite3.Connection, ask: Asked) -> Any:
     connection.execute("SAVEPOINT step")
     try:
         answer = ask.step(connection)
-    except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError, BackendError) as e:
+    except (sqlite3.OperationalError, sqlite3.InternalError):
+        raise  # the file's fault, and so everybody's
+    except Exception as error:  # noqa: BLE001 - this step's own; the thread goes on
         connection.execute("ROLLBACK TO step")
-        answer = e if isinstance(e, BackendError) else _translated(e)
+        answer = _translated(error)
     connection.execute("RELEASE step")
     return answer
 
@@ -163,7 +165,12 @@ def _busy(error: Exception) -> bool:
 
 
 def _translated(error: Exception) -> BackendError:
-    said = str(error) if isinstance(error, sqlite3.Error) else getattr(error, "strerror", "") or ""
-    if isinstance(error, OSError) or any(word in said for word in REFUSALS):
-        return Refused(f"jobs: SQLite refused: {said or type(error).__name__}")
-    return BackendUnavailable(f"jobs: SQLite: {said or type(error).__name__}")
+    if isinstance(error, BackendError):
+        return error
+    if isinstance(error, OSError):
+        return Refused(f"jobs: SQLite: {error.strerror or type(error).__name__}")
+    if not isinstance(error, sqlite3.Error):  # a value that it cannot store
+        return Refused(f"jobs: SQLite: {type(error).__name__}")
+    if any(word in str(error) for word in REFUSALS):
+        return Refused(f"jobs: SQLite refused: {error}")
+    return BackendUnavailable(f"jobs: SQLite: {error}")

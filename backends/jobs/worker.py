@@ -65,15 +65,20 @@ class Worker:
 
     async def run(self) -> None:
         """Until `stop`. Cancelled, it leaves what it holds to lapse."""
-        sides = [asyncio.create_task(self._beat()), asyncio.create_task(self._store())]
+        steps = [asyncio.create_task(step()) for step in (self._work, self._beat, self._store)]
         try:
-            await self._pull()
-            await self._drain()
+            done, _ = await asyncio.wait(steps, return_when=asyncio.FIRST_COMPLETED)
+            for step in done:
+                step.result()
         finally:
-            tasks = [*sides, *(held.task for held in self._held.values())]
+            tasks = [*steps, *(held.task for held in self._held.values())]
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=GRACE)
+
+    async def _work(self) -> None:
+        await self._pull()
+        await self._drain()
 
     def stop(self) -> None:
         """No more is claimed; `run` ends within about `drain` seconds."""

@@ -20,6 +20,7 @@ from backends.jobs import sqlite_schema as lite
 from backends.jobs.job import new_id
 from backends.jobs.running import Running
 from backends.jobs.worker import Worker
+from backends.redis.link import Script
 from benchmarks.backends import Row, embedded, server
 from tests.engines.postgres import Postgres
 from tests.engines.redis import Redis
@@ -81,8 +82,8 @@ class BareRedis:
         self._client: Any = Client.from_url(url, protocol=2)
         self._base = "ait-gateway:jobs:{bare}:"
 
-    async def _send(self, script: lua.Script, *values: Any) -> Any:
-        return await self._client.execute_command("EVALSHA", script.sha, 1, self._base, *values)
+    async def _send(self, script: Script, *values: Any) -> Any:
+        return await self._client.execute_command("EVALSHA", script.digest, 1, self._base, *values)
 
     async def enqueue(self, ids: Sequence[str]) -> None:
         rest = ("n", b"null", 0, 0, "", 5, RULES)

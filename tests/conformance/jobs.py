@@ -388,6 +388,20 @@ class JobsContract:
         with pytest.raises(Refused):
             await jobs.enqueue(NewJob(**{"queue": "q", "name": "n", **wrong}))
 
+    @pytest.mark.parametrize("odd", ["", "a b", "\udcff", "\0", "x" * 101, "*", "é"])
+    async def test_who_looks_for_what_cannot_be_is_refused(
+        self, jobs: Jobs, queue: str, odd: str
+    ) -> None:
+        calls: list[Awaitable[Any]] = [
+            *(jobs.job(queue, odd), jobs.job(odd, "x"), jobs.cancel(queue, odd)),
+            *(jobs.page(odd, State.DONE), jobs.stats(odd), jobs.claim(odd, "w", 1, LEASE)),
+            *(jobs.replay(queue, [odd]), jobs.discard(queue, [odd]), jobs.wait(odd, 1.0)),
+            jobs.last_fired(queue, odd),
+        ]
+        for call in calls:
+            with pytest.raises(Refused):
+                await call
+
     async def test_too_many_at_once_are_refused(self, jobs: Jobs, queue: str) -> None:
         many = [NewJob(queue, "n") for _ in range(1001)]
         with pytest.raises(Refused):
