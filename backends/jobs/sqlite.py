@@ -98,9 +98,10 @@ class SqliteJobs:
 
     def _insert(self, db: sqlite3.Connection, new: list[Entry]) -> list[Ticket]:
         self._make_room(db, new[0].queue, len(new))
-        db.execute("INSERT OR IGNORE INTO queues VALUES (?)", (new[0].queue,))
+        if not db.execute("SELECT 1 FROM queues WHERE queue = ?", (new[0].queue,)).fetchone():
+            db.execute("INSERT INTO queues VALUES (?)", (new[0].queue,))
         now = time.time()
-        if _all(db, sql.INSERT, [_row(one, now) for one in new]):
+        if len(new) > 1 and _all(db, sql.INSERT, [_row(one, now) for one in new]):
             return [Ticket(one.id, True) for one in new]
         return [_insert(db, one, now) for one in new]
 
