@@ -48,7 +48,7 @@ class Link(ABC):
     async def call(self, *words: Word, reads: bool = False) -> Any:
         return await self._bounded(lambda: self._send(words), reads)
 
-    async def run(self, script: Script, key: bytes, *words: Word) -> Any:
+    async def run(self, script: Script, key: bytes, *words: Word, reads: bool = False) -> Any:
         """A script on one key."""
 
         async def once() -> Any:
@@ -57,7 +57,7 @@ class Link(ABC):
             except NoScriptError:  # so it was not carried out
                 return await self._send(("EVAL", script.source, 1, key, *words))
 
-        return await self._bounded(once, reads=False)
+        return await self._bounded(once, reads)
 
     async def _bounded(self, once: Callable[[], Awaitable[T]], reads: bool) -> T:
         if self._closed:
