@@ -156,6 +156,10 @@ class AiohttpHeaders:
         field_line(name, value)
         self._fields.add(name, _as_aiohttp_sends_it(value))
 
+    def add_line(self, line: bytes) -> None:
+        name, _, value = line.decode("latin-1").partition(":")
+        self._fields.add(name, _as_aiohttp_sends_it(value.strip(" \t")))
+
     def remove(self, name: str) -> None:
         self._fields.popall(name, None)
 

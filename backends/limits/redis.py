@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable
-from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+import msgspec
+
+from backends.address import Address
 from backends.errors import BackendError
 from backends.limits import Decision, Limits, standing
 from backends.limits.redis_lease import LeasedLimits
-from backends.limits.redis_link import Address, Granted, RedisLink
+from backends.limits.redis_link import Granted, RedisLink
+from backends.redis.address import PORT, SECURE, Options, RedisAddress
 
-TIMEOUT = re.compile(r"([0-9]{1,5})(ms|s)")
 MOST_LEASED = 1000
-TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+
+
+class LimitsOptions(msgspec.Struct):
+    timeout: str = "100ms"
+    lease: int = 0
 
 
 class RedisLimits:
@@ -27,7 +31,7 @@ class RedisLimits:
 
     shared = True
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: RedisAddress) -> None:
         self._link = RedisLink(address)
 
     def take(self, key: str, count: int, seconds: float, burst: int) -> Awaitable[Decision]:
@@ -50,53 +54,14 @@ async def _decide(answer: Awaitable[Granted], interval: float, burst: int) -> De
     return (await answer).decision(interval, burst)
 
 
-@dataclass(frozen=True, slots=True)
-class _Options:
-    timeout: float
-    lease: int
-    tls: dict[str, str]
-
-
 def open_redis(url: str) -> Limits:
     """`redis://[[user]:password@]host[:port][/db]`, `rediss://` with TLS. Raises BackendError.
 
-    timeout: of one call, `100ms` when not given. lease: how many requests a worker may take at
-    once. ssl_ca_certs, ssl_certfile, ssl_keyfile: PEM files, with rediss://.
+    timeout: of one call. lease: how many requests a worker may take at once.
     """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or 6379
-    except ValueError:
-        raise BackendError("limits: a redis URL is redis://host:port/db") from None
-    options = _options(parts)
-    if not parts.hostname:
-        raise BackendError("limits: a redis URL needs a host: redis://host:port/db")
-    database = parts.path.removeprefix("/") or "0"
-    if not re.fullmatch(r"[0-9]{1,5}", database):
-        raise BackendError("limits: the path of a redis URL is the number of the database")
-    address = Address(
-        host=parts.hostname,
-        port=port,
-        db=int(database),
-        timeout=options.timeout,
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-        tls=options.tls if parts.scheme == "rediss" else None,
-    )
-    return LeasedLimits(address, options.lease) if options.lease else RedisLimits(address)
-
-
-def _options(parts: SplitResult) -> _Options:
-    given = dict(parse_qsl(parts.query, keep_blank_values=True))
-    timeout = TIMEOUT.fullmatch(given.pop("timeout", "100ms"))
-    if not timeout or not int(timeout[1]):
-        raise BackendError("limits: timeout is a duration such as 100ms or 1s")
-    lease = given.pop("lease", "0")
-    if not lease.isdecimal() or int(lease[:9]) > MOST_LEASED:
+    address = Address.parse("limits", url, port=PORT, secure=SECURE)
+    options = address.options(LimitsOptions)
+    if not 0 <= options.lease <= MOST_LEASED:
         raise BackendError(f"limits: lease is a number of requests up to {MOST_LEASED}")
-    tls = {name: given.pop(name) for name in TLS_OPTIONS if name in given}
-    if given or (tls and parts.scheme != "rediss"):
-        known = f"timeout, lease and, with rediss://, {', '.join(TLS_OPTIONS)}"
-        raise BackendError(f"limits: the options of a redis URL are {known}")
-    seconds = int(timeout[1]) / (1000 if timeout[2] == "ms" else 1)
-    return _Options(seconds, int(lease), tls)
+    place = RedisAddress.of(address, Options(timeout=options.timeout))
+    return LeasedLimits(place, options.lease) if options.lease else RedisLimits(place)

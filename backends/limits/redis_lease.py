@@ -11,7 +11,8 @@ from itertools import islice
 
 from backends.errors import BackendUnavailable
 from backends.limits import Decision, standing
-from backends.limits.redis_link import Address, Granted, RedisLink, cells_in
+from backends.limits.redis_link import Granted, RedisLink, cells_in
+from backends.redis.address import RedisAddress
 
 SHARE = 0.05
 LONGEST = 1.0
@@ -38,7 +39,7 @@ class LeasedLimits:
 
     shared = True
 
-    def __init__(self, address: Address, most: int, max_keys: int = 10_000) -> None:
+    def __init__(self, address: RedisAddress, most: int, max_keys: int = 10_000) -> None:
         self._link = RedisLink(address)
         self._most = most
         self._max_keys = max_keys

@@ -6,17 +6,17 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import chain, repeat
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from redis.asyncio.connection import Connection, SSLConnection
+from redis.asyncio.connection import Connection
 from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import InvalidResponse, NoScriptError, RedisError
 
 from backends.errors import BackendUnavailable
 from backends.limits import Decision
 from backends.limits.redis_script import SCRIPT, SHA
+from backends.redis.address import RedisAddress
 
 MOST_AT_ONCE = 128
 MOST_WAITING = 2048
@@ -27,38 +27,6 @@ LONGEST_PAUSE = 0.3
 REFUSAL = re.compile(r"\b(READONLY|OOM|MISCONF|NOPERM|NOREPLICAS|WRONGTYPE|LOADING|BUSY)\b")
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where Redis is. timeout: seconds for one call, connecting included."""
-
-    host: str
-    port: int
-    db: int
-    timeout: float
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    tls: dict[str, str] | None = None
-
-    def __str__(self) -> str:
-        return f"redis at {self.host}:{self.port}"
-
-    def connection(self) -> Connection:
-        about: dict[str, Any] = {
-            "host": self.host,
-            "port": self.port,
-            "db": self.db,
-            "username": self.username,
-            "password": self.password,
-            "protocol": 2,
-            "driver_info": None,
-            "socket_timeout": None,  # whoever calls has a deadline for all of it
-            "socket_connect_timeout": CONNECT_WITHIN,
-        }
-        if self.tls is None:
-            return Connection(**about)
-        return SSLConnection(**about | self.tls)
 
 
 class Granted(NamedTuple):
@@ -98,7 +66,7 @@ class RedisLink:
     A connection that turns out to be gone is made anew once, within the call's time.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: RedisAddress) -> None:
         self._address = address
         self._connection: Connection | None = None
         self._waiting: list[Ask] = []
@@ -110,7 +78,7 @@ class RedisLink:
         if self._away is not None:
             raise BackendUnavailable(self._away)
         if len(self._waiting) >= MOST_WAITING:
-            raise BackendUnavailable(f"limits: too many wait for {self._address}")
+            raise BackendUnavailable(f"limits: too many wait for {self._address.text}")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Granted] = loop.create_future()
         self._waiting.append(Ask(key, cells, interval, burst, answer))
@@ -186,10 +154,10 @@ class RedisLink:
                 return await step()
         except TimeoutError:
             await self._disconnect()
-            raise _TooSlow(f"limits: {self._address}: no answer in {seconds:g} s") from None
+            raise _TooSlow(f"limits: {self._address.text}: no answer in {seconds:g} s") from None
         except (RedisError, OSError, ValueError) as error:
             await self._disconnect()
-            raise BackendUnavailable(f"limits: {self._address}: {_reason(error)}") from None
+            raise BackendUnavailable(f"limits: {self._address.text}: {_reason(error)}") from None
 
     async def _call(self, batch: Sequence[Ask]) -> list[Granted]:
         if self._connection is not None:
@@ -200,7 +168,7 @@ class RedisLink:
 
     async def _connect(self) -> Connection:
         if self._connection is None:
-            self._connection = self._address.connection()
+            self._connection = self._address.connection(CONNECT_WITHIN)
             await self._connection.connect()  # type: ignore[no-untyped-call]  # redis-py's
         return self._connection
 

@@ -99,16 +99,24 @@ class RedisAddress:
             "maint_notifications_config": MaintNotificationsConfig(enabled=False),
         }
 
+    def connection(self, connect_within: float) -> Connection:
+        """One to one server. connect_within: seconds."""
+        return self._kind(**self._server() | {"socket_connect_timeout": connect_within})
+
     def connections(self) -> ConnectionPool:
         """To one server; `group` by its sentinels."""
         if self.group:
             return self._by_sentinels()
-        host = self.hosts[0]
         return ConnectionPool(
-            connection_class=SSLConnection if self.tls is not None else Connection,
-            max_connections=self.pool,
-            **{"host": host.name, "port": host.port, **self.settings()},
+            connection_class=self._kind, max_connections=self.pool, **self._server()
         )
+
+    @property
+    def _kind(self) -> type[Connection]:
+        return Connection if self.tls is None else SSLConnection
+
+    def _server(self) -> dict[str, Any]:
+        return {"host": self.hosts[0].name, "port": self.hosts[0].port, **self.settings()}
 
     def _by_sentinels(self) -> ConnectionPool:
         asked = {

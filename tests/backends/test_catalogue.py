@@ -66,7 +66,7 @@ async def test_an_engine_that_is_not_up_yet_is_waited_for(tmp_path: Path) -> Non
 
 async def test_an_engine_that_does_not_come_is_told_after_the_patience(tmp_path: Path) -> None:
     backends = Backends({"limits": RedisServer(tmp_path).url})
-    with pytest.raises(BackendUnavailable, match="limits: redis at 127"):
+    with pytest.raises(BackendUnavailable, match="limits: redis://127"):
         await backends.ready(["limits"], patience=0.3)
     assert not backends.checks()
     await backends.close()

@@ -147,9 +147,7 @@ class TestTls:
                 ssl=authority.serving("localhost"),
             )
             port = tunnel.sockets[0].getsockname()[1]
-            trusting = DRIVERS.open(
-                f"rediss://localhost:{port}/0?timeout=5s&ssl_ca_certs={authority.ca}"
-            )
+            trusting = DRIVERS.open(f"rediss://localhost:{port}/0?timeout=5s&tls_ca={authority.ca}")
             assert (await take(trusting, "key", 1, HOUR, 1)).allowed
             await trusting.close()
             other = DRIVERS.open(f"rediss://localhost:{port}/0?timeout=5s")
@@ -177,16 +175,16 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     ("url", "message"),
     [
         ("redis://:hunter2@", "needs a host"),
-        ("redis://:hunter2@[host/0", "redis://host:port/db"),
-        ("redis://:hunter2@host:hunter2/0", "redis://host:port/db"),
-        ("redis://:hunter2@host:99999/0", "redis://host:port/db"),
+        ("redis://:hunter2@[host/0", "not a well-formed URL"),
+        ("redis://:hunter2@host:hunter2/0", "not a well-formed URL"),
+        ("redis://:hunter2@host:99999/0", "not a well-formed URL"),
         ("redis://:hunter2@host/hunter2", "number of the database"),
-        ("redis://:hunter2@host/0?timeout=hunter2", "duration such as 100ms"),
-        ("redis://:hunter2@host/0?timeout=0ms", "duration such as 100ms"),
-        ("redis://:hunter2@host/0?lease=hunter2", "up to 1000"),
+        ("redis://:hunter2@host/0?timeout=hunter2", "duration such as 2s"),
+        ("redis://:hunter2@host/0?timeout=0ms", "duration such as 2s"),
+        ("redis://:hunter2@host/0?lease=hunter2", "lease in a redis:// URL is not"),
         ("redis://:hunter2@host/0?lease=1001", "up to 1000"),
-        ("redis://:hunter2@host/0?password=hunter2", "options of a redis URL are timeout"),
-        ("redis://:hunter2@host/0?ssl_ca_certs=hunter2", "with rediss://"),
+        ("redis://:hunter2@host/0?password=hunter2", "there are timeout, lease, tls"),
+        ("redis://:hunter2@host/0?tls=false&tls_ca=hunter2", "tls is true or false"),
     ],
 )
 def test_a_wrong_url_says_what_is_wrong_and_no_secret(url: str, message: str) -> None:

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from backends.address import Address
 from backends.limits import DRIVERS, Decision
 from backends.limits.redis_lease import LeasedLimits
-from backends.limits.redis_link import Address
+from backends.redis.address import Options, RedisAddress
 from tests.backends.limits.redis_server import RedisServer
 from tests.backends.limits.taking import elapsed, takers, together
 from tests.backends.limits.test_redis import take
@@ -42,7 +43,8 @@ async def other(redis: RedisServer) -> AsyncIterator[LeasedLimits]:
 
 @pytest.fixture
 async def small(redis: RedisServer) -> AsyncIterator[LeasedLimits]:
-    limits = LeasedLimits(Address("127.0.0.1", redis.port, db=0, timeout=5), 20, max_keys=10)
+    place = RedisAddress.of(Address.parse("limits", redis.url), Options(timeout="5s"))
+    limits = LeasedLimits(place, 20, max_keys=10)
     yield limits
     await limits.close()
 

@@ -61,7 +61,7 @@ async def test_a_redis_that_is_slow_or_dead_fails_as_configured_and_comes_back(
     assert "remaining" in await middleware.state(request())
     redis.kill()
     assert await statuses(middleware) == [away] * 3
-    assert "redis at 127.0.0.1" in (await middleware.state(request()))["away"]
+    assert "redis://127.0.0.1" in (await middleware.state(request()))["away"]
     await asyncio.to_thread(redis.start)
     await until(middleware, [200, 200, 429])
     await limits.close()
