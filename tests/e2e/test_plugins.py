@@ -44,6 +44,8 @@ def site(new_site: Site, key: ec.EllipticCurvePrivateKey) -> Site:
         "stamp": {"use": "./sample.py:Stamp"},
         "nobody": {"use": "ip_filter", "deny": ["127.0.0.0/8"]},
         "marked": {"use": "headers", "response": {"set": {"X-Marked": "yes"}}},
+        "limit": {"use": "rate_limit", "rate": "100/s"},
+        "cors": {"use": "cors", "origins": ["https://site.test"]},
         "small": {"use": "body_limit", "max": "64KiB"},
         "signed_in": {
             "use": "jwt",
@@ -54,7 +56,7 @@ def site(new_site: Site, key: ec.EllipticCurvePrivateKey) -> Site:
         },
     }
     for name, middlewares in (
-        ("open", ["stamp", "marked", "small"]),
+        ("open", ["stamp", "marked", "limit", "cors", "small"]),
         ("denied", ["stamp", "nobody"]),
         ("signed", ["signed_in"]),
         ("wide", []),
@@ -188,6 +190,9 @@ def test_middlewares_change_a_plugin_s_answer(client: Client) -> None:
         seen = client.get(f"/open/{path}", HOST)
         assert seen.value("X-Stamp") == b"open", path
         assert seen.value("X-Marked") == b"yes", path
+        assert seen.value("RateLimit-Policy"), path
+    allowed = client.get("/open/hello/x", HOST, "Origin: https://site.test")
+    assert allowed.value("Access-Control-Allow-Origin") == b"https://site.test"
 
 
 def test_a_guard_refuses_before_the_handler_runs(client: Client) -> None:
