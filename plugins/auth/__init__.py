@@ -1,0 +1,1 @@
+"""Identity: accounts, sessions, OAuth 2 and OpenID Connect."""

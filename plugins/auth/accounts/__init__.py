@@ -1,0 +1,1 @@
+"""People: who has an account, what proves it, and who is signed in."""

@@ -1,0 +1,1 @@
+"""What else than a password proves who somebody is."""
