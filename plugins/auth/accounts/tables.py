@@ -31,6 +31,7 @@ sessions = sa.Table(
     sa.Column("seen_at", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
     sa.Column("amr", sa.String(100), nullable=False),
+    sa.Column("waiting", sa.Boolean, nullable=False),  # for the second factor
     sa.Column("address", sa.String(45), nullable=False),
     sa.Column("agent", sa.String(200), nullable=False),
 )

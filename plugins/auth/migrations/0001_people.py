@@ -1,5 +1,7 @@
 """Accounts, sessions, attempts, links, mails, second factors and the audit log."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -10,7 +12,7 @@ big = sa.BigInteger
 number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
-def needed(name: str, kind: object) -> sa.Column[object]:
+def needed(name: str, kind: Any) -> sa.Column[Any]:
     return sa.Column(name, kind, nullable=False)
 
 
@@ -39,6 +41,7 @@ def upgrade() -> None:
         needed("seen_at", big),
         sa.Column("expires_at", big, nullable=False, index=True),
         needed("amr", sa.String(100)),
+        needed("waiting", sa.Boolean),
         needed("address", sa.String(45)),
         needed("agent", sa.String(200)),
     )

@@ -1,0 +1,76 @@
+"""Failures counted before the check, so that guesses at the same time cannot outrun the count."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from ipaddress import IPv6Address
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from backends.sql import Sql
+from plugins.auth.accounts.inserting import insert
+from plugins.auth.accounts.tables import attempts
+
+PAUSE, LONGEST_PAUSE, DOUBLINGS = 60, 3600, 6
+FORGOTTEN = 86400
+
+
+class Attempts:
+    """`free` failures, then pauses that double from a minute to an hour; forgotten after a day."""
+
+    def __init__(self, sql: Sql, clock: Callable[[], float]) -> None:
+        self._sql = sql
+        self._clock = clock
+
+    async def begin(self, connection: AsyncConnection, subject: str, free: int) -> int:
+        """Count a failure beforehand. 0, or in how many seconds it may be tried again.
+
+        One statement: of parallel calls exactly `free` are let through.
+        """
+        now, key = int(self._clock()), _key(subject)
+        fresh = attempts.c.forget_at <= now
+        count = sa.case((fresh, 1), else_=attempts.c.count + 1)
+        pauses = [(count == free + n, now + PAUSE * 2**n) for n in range(DOUBLINGS)]
+        open_at = sa.case((count < free, 0), *pauses, else_=now + LONGEST_PAUSE)
+        first = {"count": 1, "open_at": now + PAUSE if free == 1 else 0}
+        statement = (
+            insert(self._sql, attempts)
+            .values(key=key, forget_at=now + FORGOTTEN, **first)
+            .on_conflict_do_update(
+                index_elements=[attempts.c.key],
+                set_={"count": count, "open_at": open_at, "forget_at": now + FORGOTTEN},
+                where=attempts.c.open_at <= now,
+            )
+            .returning(attempts.c.count)
+        )
+        if (await connection.execute(statement)).first() is not None:
+            return 0
+        found = await connection.execute(sa.select(attempts.c.open_at).where(attempts.c.key == key))
+        return max(1, (found.scalar() or 0) - now)
+
+    async def succeeded(self, connection: AsyncConnection, subject: str) -> None:
+        """It was no failure: nothing of this subject's is held against it any more."""
+        await connection.execute(attempts.delete().where(attempts.c.key == _key(subject)))
+
+    async def uncount(self, connection: AsyncConnection, subject: str, free: int) -> None:
+        """It was no failure, and the ones before remain."""
+        open_at = sa.case((attempts.c.count <= free, 0), else_=attempts.c.open_at)
+        await connection.execute(
+            attempts.update()
+            .where(attempts.c.key == _key(subject), attempts.c.count > 0)
+            .values(count=attempts.c.count - 1, open_at=open_at)
+        )
+
+
+def block_of(address: str) -> str:
+    """Of IPv6 a /64, which one household has."""
+    if ":" not in address:
+        return address
+    parsed = IPv6Address(address.partition("%")[0])
+    return str(parsed.ipv4_mapped) if parsed.ipv4_mapped else parsed.packed[:8].hex()
+
+
+def _key(subject: str) -> bytes:
+    return hashlib.sha256(subject.encode()).digest()

@@ -1,0 +1,152 @@
+"""Accounts: made, found, and proved by a password."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from backends.sql import Sql
+from plugins.auth.accounts import policy
+from plugins.auth.accounts.account import Account, account_of
+from plugins.auth.accounts.attempts import Attempts, block_of
+from plugins.auth.accounts.errors import LockedOut, Unverified, WrongPassword
+from plugins.auth.accounts.hashing import Hashing
+from plugins.auth.accounts.inserting import insert
+from plugins.auth.accounts.options import AccountOptions
+from plugins.auth.accounts.tables import accounts
+from plugins.auth.audit.log import record
+from plugins.auth.mail.outbox import enqueue
+
+
+class Directory:
+    """Who has an account. clock: UTC seconds since 1970."""
+
+    def __init__(
+        self,
+        sql: Sql,
+        options: AccountOptions,
+        hashing: Hashing,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._sql = sql
+        self._options = options
+        self._hashing = hashing
+        self._clock = clock
+        self.attempts = Attempts(sql, clock)
+
+    async def get(self, account_id: str) -> Account | None:
+        async with self._sql.read() as connection:
+            found = await connection.execute(sa.select(accounts).where(accounts.c.id == account_id))
+            row = found.first()
+        return account_of(row) if row is not None else None
+
+    async def encoded(self, password: str, address: str, about: tuple[str, ...] = ()) -> str:
+        """The hash of a new password. Raises WeakPassword and Overloaded."""
+        options = self._options
+        client = block_of(address)
+        judge = partial(
+            policy.check, password, options.password_length, options.password_score, about
+        )
+        await self._hashing.run(judge, client)
+        return await self._hashing.hash(password, client)
+
+    async def register(
+        self,
+        email: str,
+        password: str,
+        address: str,
+        *,
+        name: str = "",
+        locale: str = "en",
+        roles: Iterable[str] = (),
+        verified: bool = False,
+        letter: bool = True,
+    ) -> str | None:
+        """The id of the new account, or None when the address has one: never to be told to
+        whoever asked, for whom a letter to the address says it.
+
+        Raises BadEmail, WeakPassword and Overloaded.
+        """
+        email = policy.address_of(email)
+        encoded = await self.encoded(password, address, (email, email.partition("@")[0], name))
+        now = int(self._clock())
+        statement = (
+            insert(self._sql, accounts)
+            .values(
+                id=secrets.token_hex(16),
+                email=email,
+                email_key=policy.key_of(email),
+                email_verified=verified,
+                name=name[:200],
+                locale=locale,
+                password=encoded,
+                roles=" ".join(sorted(roles)),
+                disabled=False,
+                created_at=now,
+                updated_at=now,
+            )
+            .on_conflict_do_nothing(index_elements=[accounts.c.email_key])
+            .returning(accounts.c.id)
+        )
+        async with self._sql.write() as connection:
+            made: str | None = (await connection.execute(statement)).scalar()
+            event = "registered" if made else "registered_again"
+            await record(connection, event, account=made, address=address)
+            if letter:
+                what = "verify" if made else "known"
+                await enqueue(connection, what, email, locale, now, account_id=made)
+        return made
+
+    async def verify(self, email: str, password: str, address: str) -> Account:
+        """Whose password it is. Raises WrongPassword, LockedOut, Unverified and Overloaded.
+
+        Takes as long for an address nobody has.
+        """
+        key = policy.key_of(email)
+        await self._count(f"password {key}", address)
+        async with self._sql.read() as connection:
+            found = await connection.execute(sa.select(accounts).where(accounts.c.email_key == key))
+            row = found.first()
+        encoded = row.password if row is not None else None
+        right = await self._hashing.matches(
+            encoded, password[: policy.LONGEST + 1], block_of(address)
+        )
+        if not right or row is None or row.disabled:
+            async with self._sql.write() as connection:
+                account = row.id if row is not None else None
+                await record(connection, "login_failed", account=account, address=address)
+            raise WrongPassword("wrong e-mail address or password")
+        renewed = None
+        if self._hashing.outdated(row.password):
+            renewed = await self._hashing.hash(password, block_of(address))
+        async with self._sql.write() as connection:
+            await self._forgive(connection, f"password {key}", address)
+            if renewed is not None:
+                same = sa.and_(accounts.c.id == row.id, accounts.c.password == row.password)
+                await connection.execute(accounts.update().where(same).values(password=renewed))
+        if self._options.verified_email and not row.email_verified:
+            raise Unverified("the e-mail address has yet to be confirmed")
+        return account_of(row)
+
+    async def _count(self, subject: str, address: str) -> None:
+        """Raises LockedOut, with what was counted written."""
+        options = self._options
+        block = f"address {block_of(address)}"
+        async with self._sql.write() as connection:
+            wait = await self.attempts.begin(connection, block, options.address_failures)
+            if not wait:
+                wait = await self.attempts.begin(connection, subject, options.account_failures)
+                if wait:
+                    await record(connection, "locked_out", address=address)
+        if wait:
+            raise LockedOut(wait)
+
+    async def _forgive(self, connection: AsyncConnection, subject: str, address: str) -> None:
+        block = f"address {block_of(address)}"
+        await self.attempts.uncount(connection, block, self._options.address_failures)
+        await self.attempts.succeeded(connection, subject)

@@ -1,0 +1,53 @@
+"""Which passwords and e-mail addresses are taken (ASVS 5.0 6.2), decided without the network."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from plugins.auth.accounts.errors import BadEmail, WeakPassword
+
+LONGEST = 256
+SCORED = 64
+"""zxcvbn's time grows with the length, and what is longer scores well unless it repeats."""
+EMAIL = re.compile(
+    r"[^\s@<>\"(),:;\[\]\\\x00-\x1f\x7f]{1,64}@(?:[^\W_](?:[\w-]*[^\W_])?\.)*[^\W_][\w.-]*"
+)
+
+
+def address_of(text: str) -> str:
+    """The e-mail address as it was meant. Raises BadEmail."""
+    email = text.strip()
+    if len(email) > 254 or not EMAIL.fullmatch(email) or ".." in email:
+        raise BadEmail("not an e-mail address")
+    return email
+
+
+def key_of(email: str) -> str:
+    """The same for addresses that reach the same mailbox nearly everywhere: case is ignored."""
+    return email.strip().casefold()[:254]
+
+
+def check(password: str, least_length: int, least_score: int, about: tuple[str, ...]) -> None:
+    """Blocks for up to 30 ms. about: what else is known of the person. Raises WeakPassword.
+
+    No rule asks for kinds of characters, and nothing is cut off or changed.
+    """
+    if len(password) < least_length:
+        raise WeakPassword("short")
+    if len(password) > LONGEST:
+        raise WeakPassword("long")
+    if password.casefold() in _common():
+        raise WeakPassword("common")
+    from zxcvbn import zxcvbn  # noqa: PLC0415 - a second and some MB that most workers never need
+
+    score = zxcvbn(password[:SCORED], user_inputs=[each for each in about if each])["score"]
+    if score < least_score:
+        raise WeakPassword("guessable")
+
+
+@cache
+def _common() -> frozenset[str]:
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415 - as above
+
+    return frozenset(FREQUENCY_LISTS["passwords"])

@@ -1,0 +1,211 @@
+"""Who is signed in: an opaque cookie, held as its SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from backends.sql import Sql
+from plugins.auth.accounts.options import AccountOptions
+from plugins.auth.accounts.tables import accounts, sessions
+from plugins.auth.audit.log import record
+
+OnEnd = Callable[[AsyncConnection, Sequence[str]], Awaitable[None]]
+WAITING = 600
+TOUCHED = 60
+"""Seconds between notes of when a session was last seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """auth_time: UTC seconds since 1970. amr: RFC 8176. waiting: for the second factor."""
+
+    id: str
+    account_id: str
+    auth_time: int
+    created_at: int
+    seen_at: int
+    amr: tuple[str, ...]
+    waiting: bool
+    address: str
+    agent: str
+
+    @property
+    def acr(self) -> str:
+        """`aal2` for two factors or a passkey, else `aal1` (NIST SP 800-63B)."""
+        return "aal2" if len(self.amr) > 1 or "hwk" in self.amr else "aal1"
+
+
+class Sessions:
+    """They end when unused for `session_idle` and in any case after `session_absolute`."""
+
+    def __init__(
+        self,
+        sql: Sql,
+        options: AccountOptions,
+        issuer: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        parts = urlsplit(issuer)
+        self._sql = sql
+        self._options = options
+        self._clock = clock
+        self._secure = parts.scheme == "https"
+        self.cookie = "__Host-auth" if self._secure else "auth"
+        self._ended: list[OnEnd] = []
+
+    def on_end(self, callback: OnEnd) -> None:
+        """Called with ids of sessions, in the transaction that ends them."""
+        self._ended.append(callback)
+
+    async def current(self, request: web.Request) -> Session | None:
+        session = await self._found(request)
+        return None if session is None or session.waiting else session
+
+    async def waiting(self, request: web.Request) -> Session | None:
+        """Whose password was right, and whose second factor has yet to come."""
+        session = await self._found(request)
+        return session if session is not None and session.waiting else None
+
+    async def begin(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        account_id: str,
+        *,
+        amr: tuple[str, ...],
+        waiting: bool = False,
+    ) -> str:
+        """Its id. The cookie is new each time, and the session it had before is no more."""
+        now = int(self._clock())
+        token = secrets.token_urlsafe(32)
+        lasts = WAITING if waiting else self._options.session_absolute
+        values = {
+            "hash": _hash(token),
+            "id": secrets.token_hex(16),
+            "account_id": account_id,
+            "auth_time": now,
+            "created_at": now,
+            "seen_at": now,
+            "expires_at": now + lasts,
+            "amr": " ".join(amr),
+            "waiting": waiting,
+            "address": request["exchange"].client_ip,
+            "agent": request.headers.get("User-Agent", "")[:200],
+        }
+        before = request.cookies.get(self.cookie)
+        async with self._sql.write() as connection:
+            if before:
+                await self._end(connection, sessions.c.hash == _hash(before))
+            await connection.execute(sessions.insert().values(values))
+            if not waiting:
+                await record(
+                    connection,
+                    "logged_in",
+                    account=account_id,
+                    session=str(values["id"]),
+                    address=str(values["address"]),
+                    amr=" ".join(amr),
+                )
+        response.set_cookie(
+            self.cookie,
+            token,
+            path="/",
+            max_age=lasts,
+            secure=self._secure,
+            httponly=True,
+            samesite="Lax",
+        )
+        return str(values["id"])
+
+    def forget(self, response: web.StreamResponse) -> None:
+        response.del_cookie(
+            self.cookie, path="/", secure=self._secure, httponly=True, samesite="Lax"
+        )
+
+    async def of_account(self, account_id: str) -> list[Session]:
+        """Those that live, the last seen first; a hundred at most."""
+        now = int(self._clock())
+        query = (
+            sa.select(sessions)
+            .where(sessions.c.account_id == account_id, ~sessions.c.waiting, self._lives(now))
+            .order_by(sessions.c.seen_at.desc(), sessions.c.id)
+            .limit(100)
+        )
+        async with self._sql.read() as connection:
+            return [_session_of(row) for row in await connection.execute(query)]
+
+    async def end(self, account_id: str, session_id: str) -> bool:
+        """Whether there was such a session of this account."""
+        one = sa.and_(sessions.c.account_id == account_id, sessions.c.id == session_id)
+        async with self._sql.write() as connection:
+            return bool(await self._end(connection, one))
+
+    async def end_all(
+        self, connection: AsyncConnection, account_id: str, keep: str | None = None
+    ) -> list[str]:
+        """Ids of those that ended: all of the account's but `keep`."""
+        some = sa.and_(sessions.c.account_id == account_id, sessions.c.id != (keep or ""))
+        return await self._end(connection, some)
+
+    async def _end(self, connection: AsyncConnection, which: sa.ColumnElement[bool]) -> list[str]:
+        gone = sessions.delete().where(which).returning(sessions.c.id, sessions.c.account_id)
+        rows = (await connection.execute(gone)).all()
+        ids = [str(row.id) for row in rows]
+        if ids:
+            for callback in self._ended:
+                await callback(connection, ids)
+        for row in rows:
+            await record(connection, "session_ended", account=row.account_id, session=row.id)
+        return ids
+
+    async def _found(self, request: web.Request) -> Session | None:
+        token = request.cookies.get(self.cookie)
+        if not token or len(token) > 100:
+            return None
+        now = int(self._clock())
+        query = (
+            sa.select(sessions)
+            .join(accounts, accounts.c.id == sessions.c.account_id)
+            .where(sessions.c.hash == _hash(token), self._lives(now), ~accounts.c.disabled)
+        )
+        async with self._sql.read() as connection:
+            row = (await connection.execute(query)).first()
+        if row is None:
+            return None
+        if row.seen_at <= now - TOUCHED:
+            seen = sessions.update().where(sessions.c.hash == row.hash).values(seen_at=now)
+            async with self._sql.write() as connection:
+                await connection.execute(seen)
+        return _session_of(row)
+
+    def _lives(self, now: int) -> sa.ColumnElement[bool]:
+        idle = sessions.c.seen_at > now - self._options.session_idle
+        return sa.and_(sessions.c.expires_at > now, idle)
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _session_of(row: Any) -> Session:
+    return Session(
+        row.id,
+        row.account_id,
+        row.auth_time,
+        row.created_at,
+        row.seen_at,
+        tuple(row.amr.split()),
+        row.waiting,
+        row.address,
+        row.agent,
+    )

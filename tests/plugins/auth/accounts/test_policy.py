@@ -1,0 +1,45 @@
+"""Which passwords and addresses are taken."""
+
+from __future__ import annotations
+
+import pytest
+
+from plugins.auth.accounts.errors import BadEmail, WeakPassword
+from plugins.auth.accounts.policy import address_of, check
+
+
+@pytest.mark.parametrize(
+    ("password", "rule"),
+    [
+        ("", "short"),
+        ("violet9", "short"),
+        ("password1", "common"),
+        ("PASSWORD1", "common"),
+        ("ada.lovelace@example.org", "guessable"),
+        ("aaaaaaaaaaaaaaaaaaaaaa", "guessable"),
+        ("x" * 257, "long"),
+    ],
+)
+def test_weak_passwords_are_refused_and_not_repeated(password: str, rule: str) -> None:
+    with pytest.raises(WeakPassword) as caught:
+        check(password, 8, 2, ("ada.lovelace@example.org",))
+    assert caught.value.rule == rule
+    assert not password or password not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["violet harbour", "пароль-мой-сад", "Zq" + "u7#kX" * 50])
+def test_any_characters_do_and_length_up_to_256(password: str) -> None:
+    check(password, 8, 2, ())
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ada", "@a.b", "a@", "a@b..c", "a b@c.d", "a@b@c.d", "a\r\nBcc: x@y.z", "a@b\n.c"]
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(BadEmail):
+        address_of(text)
+
+
+@pytest.mark.parametrize("text", ["ada@example.org", " o'neil+x@sub.example.co ", "ada@localhost"])
+def test_addresses_are_taken(text: str) -> None:
+    assert address_of(text) == text.strip()
