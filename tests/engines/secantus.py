@@ -16,17 +16,24 @@ from tests.missing_engine import missing
 
 
 class Secantus(ServerProcess):
-    """A replica set of one, every acknowledged write on the disk. kept: changes that streams can
-    go back; all when None. standalone: without change streams. auth: knows users.
+    """A replica set of one. durable: every acknowledged write is on the disk. kept: changes that
+    streams can go back; all when None. standalone: without change streams. auth: knows users.
     """
 
     def __init__(
-        self, folder: Path, *, kept: int | None = None, standalone: bool = False, auth: bool = False
+        self,
+        folder: Path,
+        *,
+        kept: int | None = None,
+        standalone: bool = False,
+        auth: bool = False,
+        durable: bool = True,
     ) -> None:
         super().__init__(folder)
         self.kept = kept
         self._standalone = standalone
         self.auth = auth
+        self._durable = durable
 
     @property
     def url(self) -> str:
@@ -40,7 +47,7 @@ class Secantus(ServerProcess):
             missing("secantusdb is not installed")
         data = str(self.folder / "data")
         words = ["--host", HOST, "--port", str(self.port), "--storage-path", data]
-        words += ["--cache-size", "64M", "--sync-on-commit"]
+        words += ["--cache-size", "64M", *["--sync-on-commit"] * self._durable]
         if self.kept is not None:
             words += ["--oplog-max-entries", str(self.kept)]
         words += ["--standalone"] * self._standalone + ["--auth"] * self.auth
