@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import sqlite3
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,10 +15,10 @@ from backends.blobs.blob import Blob, Corrupt, Page, span
 from backends.blobs.file_index import Index
 from backends.blobs.file_upload import Upload, left_over, make_folder, sync_folder
 from backends.blobs.key import Put
-from backends.errors import Missing, Refused
+from backends.errors import BackendError, Conflict, Missing, Refused
 
 COLLECTED_AT_ONCE = 100
-CHUNK = 1 << 18
+CHUNK = 1 << 20
 KEPT_FREE = 16 << 20  # so that the index can always be written, and blobs deleted
 TRIES = 20
 
@@ -42,7 +43,10 @@ class Opened:
         key, start, end = self._asked
         self.blob, self._descriptor = self._folder.open(key)
         self.start, self.end = span(start, end, self.blob.size)
-        return self.read(self.start)
+        first = self.read(self.start)
+        if self.start + len(first) == self.end:
+            self.close()  # spares another way to the disk
+        return first
 
     def read(self, at: int) -> bytes:
         """Up to a chunk, shorter or empty where bytes are missing."""
@@ -82,13 +86,30 @@ class Folder:
             if put.sha256 not in (None, digest):
                 raise Corrupt("blobs: the body is not what its sha256 promised")
             blob = Blob(put.key, upload.size, digest, put.content_type, datetime.now(UTC))
-            place = self._object(digest)
-            freed = self._index.publish(
-                blob, lambda: upload.place(place), only_if_absent=put.only_if_absent
-            )
-            return blob, freed
+            if put.only_if_absent and self._index.find(put.key) is not None:
+                raise Conflict("blobs: there is a blob already")
+            return blob, self._publish(upload, blob, digest, put)
         finally:
             upload.discard()
+
+    def _publish(self, upload: Upload, blob: Blob, digest: str, put: Put) -> bool:
+        """The bytes are synced before the writers' lock is taken, so that others need not wait."""
+        place = self._object(digest)
+
+        def still_placed() -> None:
+            if not place.exists():  # a sweep came before the index knew
+                upload.place(place)
+
+        try:
+            upload.place(place)
+            return self._index.publish(blob, still_placed, only_if_absent=put.only_if_absent)
+        except BaseException:
+            try:
+                self._index.suspect(digest)
+                self._index.collect(self._unlink, COLLECTED_AT_ONCE)
+            except (OSError, sqlite3.Error, BackendError):  # not now either: a later sweep
+                upload.leave()
+            raise
 
     def find(self, key: str) -> Blob:
         self.prepare()

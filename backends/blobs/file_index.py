@@ -49,7 +49,7 @@ class Index:
         return [Item(row[0], row[1], _time(row[2])) for row in rows if row[0].startswith(prefix)]
 
     def publish(self, blob: Blob, place: Callable[[], None], *, only_if_absent: bool) -> bool:
-        """place: puts the bytes where they are found, and is called under the writers' lock.
+        """place: sees to it that the bytes are where they are found, under the writers' lock.
 
         Whether bytes may have lost their last key. Raises Conflict.
         """

@@ -54,6 +54,11 @@ class Upload:
         second.replace(target)
         sync_folder(target.parent)
 
+    def leave(self) -> None:
+        """Let a sweep find the file, as if its writer had died."""
+        self._path = None
+        os.close(self._descriptor)
+
     def discard(self) -> None:
         """Leave `incoming/`. Does nothing the second time."""
         path, self._path = self._path, None

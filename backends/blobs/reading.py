@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from backends.blobs.blob import Blob, Corrupt
+from backends.blobs.parts import in_thread
 from backends.errors import Conflict
 
 
@@ -46,7 +47,7 @@ class Reading:
                 yield held
             held = chunk
             if promised is not None:
-                digest.update(chunk)
+                await in_thread(digest.update, chunk)
         if left or (promised is not None and digest.hexdigest() != promised):
             if self._changed is not None and await self._changed():
                 raise Conflict("blobs: the blob has changed while it was read")
