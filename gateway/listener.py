@@ -60,7 +60,7 @@ class Listener(RequestStream):
                 self.read(len(data) <= HELD)
                 return
             self.read_request(data)
-            if self.buffer and self.exchange is None and not self.closing:
+            if self.buffer:
                 self.next_request()
         elif self.raw is not None:
             self.active = self.loop.time()

@@ -72,17 +72,20 @@ class RequestStream(ClientConnection):
         """Go on with what the client has sent ahead, a few requests at a time."""
         until = len(self.buffer) - BYTES_IN_ONE_GO
         for _ in range(IN_ONE_GO):
-            if self.exchange is not None or self.closing or self.blocked or not self.buffer:
+            if not self._may_begin():
                 return
             data, self.buffer = self.buffer, b""
             self.read_request(data)
-            if self.exchange is None and self.buffer == data:
+            if self.buffer == data:
                 return
             if len(self.buffer) < until:
                 break
-        if self.exchange is None and self.buffer and not self.next_due:
+        if not self.next_due and self._may_begin():
             self.next_due = True
             self.loop.call_soon(self._next_in_turn)
+
+    def _may_begin(self) -> bool:
+        return self.exchange is None and not (self.closing or self.blocked or not self.buffer)
 
     def _next_in_turn(self) -> None:
         self.next_due = False

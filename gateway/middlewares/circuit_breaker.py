@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from math import ceil
 from time import monotonic
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
-from gateway.config.model import Section
-from gateway.config.units import Duration, Ratio
 from gateway.errors import Problem
 from gateway.exchange import Exchange
 from gateway.middleware import Middleware
+from gateway.options.circuit_breaker import CircuitBreakerOptions
 from gateway.plugin import Context
 
 CLOSED, OPEN, HALF_OPEN = 0, 1, 2
@@ -21,20 +20,6 @@ NAMES = ("closed", "open", "half-open")
 BUCKETS = 10
 ENDPOINT_FAILED = frozenset({"connect", "timeout", "reset", "protocol"})
 ENDPOINT_ANSWERED = frozenset({None, "error"})
-
-
-class CircuitBreakerOptions(Section, frozen=True):
-    """The circuit opens when at least `error_ratio` of the answers within `window` are failures
-    and there are at least `min_requests` of them. It refuses everything for `open_for`, then
-    lets up to `probes` requests through at a time: it closes when as many have succeeded, and
-    opens again as soon as one has failed.
-    """
-
-    error_ratio: Ratio = 0.5
-    min_requests: Annotated[int, msgspec.Meta(ge=1)] = 20
-    window: Annotated[Duration, msgspec.Meta(gt=0)] = 10.0
-    open_for: Annotated[Duration, msgspec.Meta(gt=0)] = 10.0
-    probes: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
 class CircuitBreaker(Middleware[CircuitBreakerOptions]):

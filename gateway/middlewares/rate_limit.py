@@ -8,49 +8,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from hashlib import blake2b
 from math import ceil
 from time import monotonic
-from typing import Annotated, Any, Literal
-
-import msgspec
+from typing import Any
 
 from backends.errors import BackendError
 from backends.limits import Decision, Limits
 from backends.limits.memory import MemoryLimits
 from gateway.attributes import compile_attribute
-from gateway.config.model import Section
-from gateway.config.units import RateOf
 from gateway.errors import Problem
 from gateway.exchange import Exchange
 from gateway.http1.headers import field_line
 from gateway.middleware import Middleware
+from gateway.options.rate_limit import RateLimitOptions
 from gateway.plugin import Context
 
 LONGEST_KEY = 64
-
-
-class RateLimitOptions(Section, frozen=True):
-    """rate: how many requests pass in the long run (`30/s`, `100/m`), evenly spaced.
-    burst: how many may pass at once, the whole of it and not on top of one: with `rate: 30/s,
-    burst: 10` ten do, and then one every 1/30 s. Without it the rate's count (30 for `30/s`).
-    key: who is counted, an attribute of the request (gateway/attributes.py). A request that
-    has no such attribute is counted by its client's address.
-    scope: `worker` counts in this process, `shared` in `backends.limits`.
-    on_error: when that engine is away, `open` lets requests pass, `closed` answers 503.
-
-    Buckets belong to the middleware's name: routes that name one middleware share them, unless
-    the key is `route`.
-    """
-
-    rate: RateOf
-    burst: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    key: str = "ip"
-    scope: Literal["worker", "shared"] = "worker"
-    on_error: Literal["open", "closed"] = "open"
-
-    def __post_init__(self) -> None:
-        try:
-            compile_attribute(self.key)
-        except ValueError as error:
-            raise ValueError(f"key: {error}") from None
 
 
 class RateLimit(Middleware[RateLimitOptions]):

@@ -150,6 +150,7 @@ def test_a_route_that_a_reload_took_away_leaves_the_page(site: CrewSite) -> None
     assert site.gateway.admin("/reload", "POST").status == 200
     client = site.connect()
     assert client.get("/gone", HOST).status == 200
+    eventually(lambda: b'route="gone"' in site.gateway.admin("/metrics").body, "the count")
     os.kill(site.pids()[0], signal.SIGKILL)
     assert b'route="gone"' in site.gateway.admin("/metrics").body
     site.routes.pop()

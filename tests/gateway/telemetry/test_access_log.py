@@ -265,7 +265,7 @@ def test_a_record_that_cannot_be_rendered_is_dropped_and_others_follow(tmp_path:
     path = tmp_path / "log"
     metrics = Metrics()
     log = AccessLog(str(path), metrics)
-    log.record(exchange(path="not bytes"), 0.1)
+    log.record(exchange(), float("nan"))
     until(lambda: dropped(metrics))
     log.record(exchange(), 0.1)
     log.close()
