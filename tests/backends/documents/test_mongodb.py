@@ -12,6 +12,8 @@ from tests.conformance.documents import DocumentsContract, StreamContract, Watch
 from tests.engines.mongodb import MongoDB
 from tests.engines.secantus import Secantus
 
+pytestmark = pytest.mark.timeout(180)  # seconds: Java starts slowly on a busy machine
+
 QUICK = "beat=200ms&poll=20ms"
 
 

@@ -18,6 +18,8 @@ from tests.engines.engine import ServerProcess, free_port
 from tests.engines.mongodb import MongoDB
 from tests.engines.secantus import Secantus
 
+pytestmark = pytest.mark.timeout(180)  # seconds: Java starts slowly on a busy machine
+
 DEADLINE = 40.0
 QUICK = "timeout=1s&beat=200ms&poll=20ms"
 ENGINES = {"streams": Secantus, "field": MongoDB}

@@ -10,6 +10,8 @@ from backends.search import DRIVERS, Search
 from tests.conformance.search import SearchContract
 from tests.engines.searching import Elasticsearch
 
+pytestmark = pytest.mark.timeout(180)  # seconds: Java starts slowly on a busy machine
+
 
 @pytest.fixture
 async def search(elasticsearch: Elasticsearch) -> AsyncIterator[Search]:

@@ -16,6 +16,8 @@ from backends.search import DRIVERS, Document, Field, Index, Query, Search
 from tests.engines.engine import free_port
 from tests.engines.searching import Elasticsearch, OpenSearch, SearchNode
 
+pytestmark = pytest.mark.timeout(180)  # seconds: Java starts slowly on a busy machine
+
 DEADLINE = 60.0
 INDEX = Index("faults", 1, {"title": Field("text"), "n": Field("number")})
 SCHEMES = ["elasticsearch", "opensearch"]

@@ -10,6 +10,8 @@ from backends.search import DRIVERS, Search
 from tests.conformance.search import SearchContract
 from tests.engines.searching import OpenSearch
 
+pytestmark = pytest.mark.timeout(180)  # seconds: Java starts slowly on a busy machine
+
 
 @pytest.fixture
 async def search(opensearch: OpenSearch) -> AsyncIterator[Search]:
