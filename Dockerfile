@@ -1,10 +1,12 @@
 FROM python:3.11-slim AS build
 WORKDIR /src
-COPY setup.cfg pyproject.toml README.md LICENSE ./
+COPY setup.py setup.cfg pyproject.toml README.md LICENSE ./
 COPY gateway gateway
 COPY plugins plugins
 COPY backends backends
-RUN python -m pip wheel --no-deps --wheel-dir /wheels . \
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev \
+ && python -m pip install . mypy types-PyYAML 'setuptools>=77' \
+ && AIT_GATEWAY_KERNEL=1 python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
  && python -m venv /opt/ait-gateway \
  && /opt/ait-gateway/bin/pip install --no-cache-dir /wheels/*.whl \
  && /opt/ait-gateway/bin/pip uninstall --yes pip
