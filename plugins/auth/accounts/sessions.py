@@ -68,13 +68,29 @@ class Sessions:
         self._ended.append(callback)
 
     async def current(self, request: web.Request) -> Session | None:
-        session = await self._found(request)
+        session = await self.begun(request)
         return None if session is None or session.waiting else session
 
-    async def waiting(self, request: web.Request) -> Session | None:
-        """Whose password was right, and whose second factor has yet to come."""
-        session = await self._found(request)
-        return session if session is not None and session.waiting else None
+    async def begun(self, request: web.Request) -> Session | None:
+        """Whose password was right, also when the second factor has yet to come (`waiting`)."""
+        token = request.cookies.get(self.cookie)
+        if not token or len(token) > 100:
+            return None
+        now = int(self._clock())
+        query = (
+            sa.select(sessions)
+            .join(accounts, accounts.c.id == sessions.c.account_id)
+            .where(sessions.c.hash == _hash(token), self._lives(now), ~accounts.c.disabled)
+        )
+        async with self._sql.read() as connection:
+            row = (await connection.execute(query)).first()
+        if row is None:
+            return None
+        if row.seen_at <= now - TOUCHED:
+            seen = sessions.update().where(sessions.c.hash == row.hash).values(seen_at=now)
+            async with self._sql.write() as connection:
+                await connection.execute(seen)
+        return _session_of(row)
 
     async def begin(
         self,
@@ -167,26 +183,6 @@ class Sessions:
         for row in rows:
             await record(connection, "session_ended", account=row.account_id, session=row.id)
         return ids
-
-    async def _found(self, request: web.Request) -> Session | None:
-        token = request.cookies.get(self.cookie)
-        if not token or len(token) > 100:
-            return None
-        now = int(self._clock())
-        query = (
-            sa.select(sessions)
-            .join(accounts, accounts.c.id == sessions.c.account_id)
-            .where(sessions.c.hash == _hash(token), self._lives(now), ~accounts.c.disabled)
-        )
-        async with self._sql.read() as connection:
-            row = (await connection.execute(query)).first()
-        if row is None:
-            return None
-        if row.seen_at <= now - TOUCHED:
-            seen = sessions.update().where(sessions.c.hash == row.hash).values(seen_at=now)
-            async with self._sql.write() as connection:
-                await connection.execute(seen)
-        return _session_of(row)
 
     def _lives(self, now: int) -> sa.ColumnElement[bool]:
         idle = sessions.c.seen_at > now - self._options.session_idle

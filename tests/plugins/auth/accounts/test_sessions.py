@@ -120,13 +120,15 @@ async def test_it_is_no_session_until_the_second_factor_has_come(rooms: Sessions
     browser = Browser(rooms)
     await browser.log_in("ada", waiting=True)
     assert await browser.current() is None
-    assert await rooms.waiting(browser.request()) is not None
+    begun = await rooms.begun(browser.request())
+    assert begun is not None
+    assert begun.waiting
     assert await rooms.of_account("ada") == []
     await browser.log_in("ada", "pwd", "otp")
     found = await browser.current()
     assert found is not None
     assert (found.amr, found.acr) == (("pwd", "otp"), "aal2")
-    assert await rooms.waiting(browser.request()) is None
+    assert not found.waiting
 
 
 async def test_they_are_listed_and_ended_one_by_one_or_all_but_this(

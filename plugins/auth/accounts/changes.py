@@ -1,0 +1,212 @@
+"""What people change about their accounts, each in one transaction with what follows from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from backends.errors import Conflict
+from backends.sql import Sql
+from plugins.auth.accounts import links, policy
+from plugins.auth.accounts.account import Account
+from plugins.auth.accounts.directory import Directory
+from plugins.auth.accounts.sessions import Session, Sessions
+from plugins.auth.accounts.tables import accounts
+from plugins.auth.audit.log import record
+from plugins.auth.audit.tables import events
+from plugins.auth.factors.tables import recovery_codes, totp
+from plugins.auth.mail.outbox import enqueue
+from plugins.auth.mail.tables import outbox
+
+LETTERS_FREE = 5
+"""To one address that somebody asked for; then there are pauses."""
+EXPORTED = 10000
+
+
+class Changes:
+    def __init__(
+        self,
+        sql: Sql,
+        directory: Directory,
+        sessions: Sessions,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._sql = sql
+        self._directory = directory
+        self._sessions = sessions
+        self._clock = clock
+
+    async def forgot(self, email: str, address: str, locale: str) -> None:
+        """A letter, whether or not there is such an account: the same work, the same time.
+
+        Raises BadEmail.
+        """
+        email, now = policy.address_of(email), int(self._clock())
+        async with self._sql.write() as connection:
+            subject = f"letter {policy.key_of(email)}"
+            if not await self._directory.attempts.begin(connection, subject, LETTERS_FREE):
+                await enqueue(connection, "reset", email, locale, now)
+            await record(connection, "forgot", address=address)
+
+    async def reset_works(self, token: str) -> bool:
+        async with self._sql.read() as connection:
+            return await links.works(connection, "reset", token, int(self._clock()))
+
+    async def reset(self, token: str, password: str, address: str) -> bool:
+        """Whether the link was good. All sessions end, and a lock is opened.
+
+        Second factors stay: a mailbox is not enough to get past them (ASVS 5.0 6.4.3).
+        Raises WeakPassword and Overloaded, and the link remains good.
+        """
+        if not await self.reset_works(token):
+            return False
+        encoded = await self._directory.encoded(password, address)
+        now = int(self._clock())
+        async with self._sql.write() as connection:
+            link = await links.take(connection, "reset", token, now)
+            if link is None:
+                return False
+            mine = sa.and_(
+                accounts.c.id == link.account_id, accounts.c.email_key == policy.key_of(link.email)
+            )
+            changed = accounts.update().where(mine).values(email_verified=True)
+            if not (await connection.execute(changed)).rowcount:
+                return False
+            subject = f"password {policy.key_of(link.email)}"
+            await self._directory.attempts.succeeded(connection, subject)
+            await self._changed_password(connection, link.account_id, encoded, address)
+        return True
+
+    async def set_password(
+        self, account: Account, session: Session, password: str, address: str
+    ) -> None:
+        """All other sessions end. Raises WeakPassword and Overloaded."""
+        about = (account.email, account.name)
+        encoded = await self._directory.encoded(password, address, about)
+        async with self._sql.write() as connection:
+            await self._changed_password(connection, account.id, encoded, address, session.id)
+
+    async def set_profile(self, account_id: str, name: str, locale: str) -> None:
+        now = int(self._clock())
+        mine = accounts.update().where(accounts.c.id == account_id)
+        async with self._sql.write() as connection:
+            await connection.execute(
+                mine.values(name=name.strip()[:200], locale=locale, updated_at=now)
+            )
+
+    async def ask_for_email(self, account: Account, email: str, address: str) -> None:
+        """Letters to both addresses; nothing changes until the new one has answered.
+
+        Raises BadEmail.
+        """
+        email, now = policy.address_of(email), int(self._clock())
+        async with self._sql.write() as connection:
+            subject = f"letter {policy.key_of(email)}"
+            if await self._directory.attempts.begin(connection, subject, LETTERS_FREE):
+                return
+            for letter, to in (("change", email), ("changing", account.email)):
+                await enqueue(connection, letter, to, account.locale, now, account_id=account.id)
+            await record(connection, "email_change_asked", account=account.id, address=address)
+
+    async def confirm(self, token: str, address: str) -> bool:
+        """An address is its account's from now on: the first one, or another."""
+        now = int(self._clock())
+        try:
+            async with self._sql.write() as connection:
+                if link := await links.take(connection, "verify", token, now):
+                    return await self._verified(connection, link, now, address)
+                if link := await links.take(connection, "change", token, now):
+                    return await self._moved(connection, link, now, address)
+        except Conflict:  # another account has taken the address since
+            return False
+        return False
+
+    async def end_others(self, account_id: str, keep: str) -> None:
+        """All sessions but one."""
+        async with self._sql.write() as connection:
+            await self._sessions.end_all(connection, account_id, keep=keep)
+
+    async def close(self, account_id: str, address: str) -> None:
+        """Everything about the person goes; the audit log keeps that there was an account."""
+        async with self._sql.write() as connection:
+            await self._sessions.end_all(connection, account_id)
+            for table in (totp, recovery_codes, outbox):
+                await connection.execute(table.delete().where(table.c.account_id == account_id))
+            await links.drop(connection, account_id)
+            await connection.execute(accounts.delete().where(accounts.c.id == account_id))
+            await record(connection, "account_closed", account=account_id, address=address)
+
+    async def exported(self, account: Account) -> dict[str, Any]:
+        """What is held about the person, without secrets; of the log the last 10,000 lines."""
+        log = sa.select(events.c.at, events.c.event, events.c.address, events.c.details)
+        mine = log.where(events.c.account_id == account.id).order_by(events.c.id.desc())
+        async with self._sql.read() as connection:
+            lines = [dict(row._mapping) for row in await connection.execute(mine.limit(EXPORTED))]
+        living = await self._sessions.of_account(account.id)
+        return {
+            "account": {
+                "id": account.id,
+                "email": account.email,
+                "email_verified": account.email_verified,
+                "name": account.name,
+                "locale": account.locale,
+                "roles": sorted(account.roles),
+                "created_at": account.created_at,
+                "updated_at": account.updated_at,
+            },
+            "sessions": [
+                {"created_at": each.created_at, "address": each.address, "agent": each.agent}
+                for each in living
+            ],
+            "log": lines,
+        }
+
+    async def _changed_password(
+        self,
+        connection: AsyncConnection,
+        account_id: str,
+        encoded: str,
+        address: str,
+        keep: str | None = None,
+    ) -> None:
+        now = int(self._clock())
+        mine = accounts.update().where(accounts.c.id == account_id)
+        changed = mine.values(password=encoded, updated_at=now)
+        row = (
+            await connection.execute(changed.returning(accounts.c.email, accounts.c.locale))
+        ).one()
+        await self._sessions.end_all(connection, account_id, keep=keep)
+        await links.drop(connection, account_id)
+        await enqueue(connection, "password", row.email, row.locale, now, account_id=account_id)
+        await record(connection, "password_changed", account=account_id, address=address)
+
+    async def _verified(
+        self, connection: AsyncConnection, link: links.Link, now: int, address: str
+    ) -> bool:
+        mine = sa.and_(
+            accounts.c.id == link.account_id, accounts.c.email_key == policy.key_of(link.email)
+        )
+        done = await connection.execute(
+            accounts.update().where(mine).values(email_verified=True, updated_at=now)
+        )
+        await record(connection, "email_verified", account=link.account_id, address=address)
+        return bool(done.rowcount)
+
+    async def _moved(
+        self, connection: AsyncConnection, link: links.Link, now: int, address: str
+    ) -> bool:
+        old = sa.select(accounts.c.email, accounts.c.locale).where(accounts.c.id == link.account_id)
+        row = (await connection.execute(old)).first()
+        if row is None:
+            return False
+        values = {"email": link.email, "email_key": policy.key_of(link.email)}
+        mine = accounts.update().where(accounts.c.id == link.account_id)
+        await connection.execute(mine.values(email_verified=True, updated_at=now, **values))
+        await links.drop(connection, link.account_id)
+        await enqueue(connection, "changed", row.email, row.locale, now, account_id=link.account_id)
+        await record(connection, "email_changed", account=link.account_id, address=address)
+        return True

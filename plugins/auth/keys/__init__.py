@@ -1,0 +1,1 @@
+"""Keys: what is signed with, and what is encrypted at rest with."""

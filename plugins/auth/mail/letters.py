@@ -1,0 +1,113 @@
+"""The letters, in English and Spanish. What is in braces is filled in when one is sent."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+from typing import NamedTuple
+
+
+class Letter(NamedTuple):
+    subject: str
+    text: str
+
+
+ENGLISH = {
+    "verify": Letter(
+        "Confirm your e-mail address",
+        "Welcome. Please confirm that this address is yours:\n\n{link}\n\n"
+        "The link works once, for a day. If you did not make an account, do not follow it.",
+    ),
+    "known": Letter(
+        "You have an account already",
+        "Somebody, perhaps you, tried to make an account with this address, which has one. "
+        "To log in:\n\n{link}\n\nIf it was not you, there is nothing to do.",
+    ),
+    "reset": Letter(
+        "Choose a new password",
+        "To choose a new password:\n\n{link}\n\n"
+        "The link works once, for half an hour. If you did not ask for it, there is nothing to do.",
+    ),
+    "nobody": Letter(
+        "No account with this address",
+        "Somebody, perhaps you, asked for a new password, but there is no account with this "
+        "address. To make one:\n\n{link}\n\nIf it was not you, there is nothing to do.",
+    ),
+    "change": Letter(
+        "Confirm your new e-mail address",
+        "To use this address for your account from now on:\n\n{link}\n\n"
+        "The link works once, for a day. If you did not ask for it, do not follow it.",
+    ),
+    "changing": Letter(
+        "Your e-mail address is about to change",
+        "Somebody who is logged in to your account asked for another e-mail address. If it was "
+        "not you, choose a new password at once:\n\n{link}",
+    ),
+    "changed": Letter(
+        "Your e-mail address has changed",
+        "Your account has another e-mail address now, and this one no longer logs in.\n\n{link}",
+    ),
+    "password": Letter(
+        "Your password has changed",
+        "The password of your account was changed, and all other sessions were ended. If it was "
+        "not you, choose a new one at once:\n\n{link}",
+    ),
+    "factor": Letter(
+        "Your second factor has changed",
+        "The second factor of your account was set up, changed or removed. If it was not you, "
+        "choose a new password at once:\n\n{link}",
+    ),
+}
+SPANISH = {
+    "verify": Letter(
+        "Confirma tu correo electrónico",
+        "Te damos la bienvenida. Confirma que esta dirección es tuya:\n\n{link}\n\n"
+        "El enlace sirve una vez, durante un día. Si no has creado una cuenta, no lo abras.",
+    ),
+    "known": Letter(
+        "Ya tienes una cuenta",
+        "Alguien, quizá tú, intentó crear una cuenta con esta dirección, que ya tiene una. "
+        "Para entrar:\n\n{link}\n\nSi no fuiste tú, no tienes que hacer nada.",
+    ),
+    "reset": Letter(
+        "Elige una contraseña nueva",
+        "Para elegir una contraseña nueva:\n\n{link}\n\n"
+        "El enlace sirve una vez, durante media hora. Si no lo pediste, no tienes que hacer nada.",
+    ),
+    "nobody": Letter(
+        "No hay ninguna cuenta con esta dirección",
+        "Alguien, quizá tú, pidió una contraseña nueva, pero no hay ninguna cuenta con esta "
+        "dirección. Para crear una:\n\n{link}\n\nSi no fuiste tú, no tienes que hacer nada.",
+    ),
+    "change": Letter(
+        "Confirma tu nuevo correo electrónico",
+        "Para usar esta dirección en tu cuenta a partir de ahora:\n\n{link}\n\n"
+        "El enlace sirve una vez, durante un día. Si no lo pediste, no lo abras.",
+    ),
+    "changing": Letter(
+        "Tu correo electrónico va a cambiar",
+        "Alguien con la sesión iniciada en tu cuenta pidió otro correo electrónico. Si no fuiste "
+        "tú, elige enseguida una contraseña nueva:\n\n{link}",
+    ),
+    "changed": Letter(
+        "Tu correo electrónico ha cambiado",
+        "Tu cuenta tiene ahora otro correo electrónico, y con este ya no se entra.\n\n{link}",
+    ),
+    "password": Letter(
+        "Tu contraseña ha cambiado",
+        "Se cambió la contraseña de tu cuenta y se cerraron las demás sesiones. Si no fuiste tú, "
+        "elige enseguida una nueva:\n\n{link}",
+    ),
+    "factor": Letter(
+        "Tu segundo factor ha cambiado",
+        "Se activó, cambió o quitó el segundo factor de tu cuenta. Si no fuiste tú, elige "
+        "enseguida una contraseña nueva:\n\n{link}",
+    ),
+}
+
+
+def written(letter: str, locale: str, link: str, email: str, sender: str) -> EmailMessage:
+    subject, text = (SPANISH if locale.startswith("es") else ENGLISH)[letter]
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = sender, email, subject
+    message.set_content(text.format(link=link) + "\n", cte="8bit")
+    return message

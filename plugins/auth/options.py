@@ -1,0 +1,40 @@
+"""Settings of the plugin; each has a safe default but `issuer`."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import msgspec
+
+from plugins.auth.accounts.options import AccountOptions
+from plugins.auth.mail.options import MailOptions
+
+
+class AuthOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """issuer: the URL under which people reach the plugin, without a slash at its end.
+
+    name: what pages and authenticator apps call the place. theme: a folder with `templates/`
+    and `static/` that are taken before the plugin's own. secret: what encrypts at rest;
+    left out, `secret_file` holds it and is made at the first start.
+    """
+
+    issuer: str
+    name: str = "AIT Gateway"
+    theme: str = ""
+    secret: str = ""
+    secret_file: str = "data/auth.key"  # noqa: S105 - a path
+    accounts: AccountOptions = msgspec.field(default_factory=AccountOptions)
+    mail: MailOptions = msgspec.field(default_factory=MailOptions)
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.issuer)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("issuer is a URL such as https://id.example.org/auth")
+        if parts.query or parts.fragment or self.issuer.endswith("/"):
+            raise ValueError("issuer has no query, no fragment and no slash at its end")
+        local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+        if parts.scheme == "http" and not local:
+            raise ValueError("issuer is https, except on this machine (localhost, 127.0.0.1)")
+
+    def __repr__(self) -> str:
+        return f"AuthOptions(issuer={self.issuer!r}, name={self.name!r})"

@@ -1,0 +1,1 @@
+"""The pages people see: made on the server, whole without JavaScript."""

@@ -1,0 +1,145 @@
+"""/account: what people see and change about themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from plugins.auth.accounts.account import Account
+from plugins.auth.accounts.errors import AccountError
+from plugins.auth.accounts.sessions import Session
+from plugins.auth.pages.rendering import SAFETY
+from plugins.auth.pages.rooms import Rooms, address
+
+
+class OwnAccount:
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        personal = self._rooms.personal
+        return [
+            web.get("/account", personal(self.page)),
+            web.post("/account", personal(self.save)),
+            web.get("/account/password", personal(self.password_page)),
+            web.post("/account/password", personal(self.password)),
+            web.get("/account/email", personal(self.email_page)),
+            web.post("/account/email", personal(self.email)),
+            web.post("/account/sessions", personal(self.end_sessions)),
+            web.get("/account/export", personal(self.export)),
+            web.get("/account/close", personal(self.close_page)),
+            web.post("/account/close", personal(self.close)),
+        ]
+
+    async def page(
+        self, request: web.Request, account: Account, session: Session
+    ) -> web.StreamResponse:
+        rooms = self._rooms
+        living = [
+            {
+                "id": each.id,
+                "agent": each.agent,
+                "address": each.address,
+                "seen": f"{datetime.fromtimestamp(each.seen_at, UTC):%Y-%m-%d %H:%M} UTC",
+            }
+            for each in await rooms.sessions.of_account(account.id)
+        ]
+        return rooms.pages.render(
+            request,
+            "account.html",
+            account=account,
+            sessions=living,
+            here=session.id,
+            totp=await rooms.totp.enabled(account.id),
+        )
+
+    async def save(self, request: web.Request, account: Account, _: Session) -> web.StreamResponse:
+        form = await self._rooms.form(request)
+        locale = "es" if form.get("locale") == "es" else "en"
+        await self._rooms.changes.set_profile(account.id, form.get("name", ""), locale)
+        return self._rooms.pages.redirect("/account")
+
+    async def password_page(
+        self, request: web.Request, account: Account, _: Session
+    ) -> web.StreamResponse:
+        return self._rooms.pages.render(request, "password.html", **self._values(account))
+
+    async def password(
+        self, request: web.Request, account: Account, session: Session
+    ) -> web.StreamResponse:
+        rooms, form = self._rooms, await self._rooms.form(request)
+        try:
+            await self._prove(request, account, form)
+            await rooms.changes.set_password(
+                account, session, form.get("password", ""), address(request)
+            )
+        except AccountError as error:
+            return rooms.again(request, "password.html", error, **self._values(account))
+        return rooms.message(
+            request, "That is done", "Saved.", path="/account", label="Your account"
+        )
+
+    async def email_page(
+        self, request: web.Request, _account: Account, _session: Session
+    ) -> web.StreamResponse:
+        return self._rooms.pages.render(request, "email.html", email="")
+
+    async def email(self, request: web.Request, account: Account, _: Session) -> web.StreamResponse:
+        rooms, form = self._rooms, await self._rooms.form(request)
+        email = form.get("email", "")[:254]
+        try:
+            await self._prove(request, account, form)
+            await rooms.changes.ask_for_email(account, email, address(request))
+        except AccountError as error:
+            return rooms.again(request, "email.html", error, email=email)
+        text = "We have sent you a mail that says how to go on."
+        return rooms.message(
+            request, "Look into your mail", text, path="/account", label="Your account"
+        )
+
+    async def end_sessions(
+        self, request: web.Request, account: Account, session: Session
+    ) -> web.StreamResponse:
+        rooms, form = self._rooms, await self._rooms.form(request)
+        which = form.get("session", "")
+        if which == "others":
+            await rooms.changes.end_others(account.id, session.id)
+        else:
+            await rooms.sessions.end(account.id, which)
+        return rooms.pages.redirect("/account")
+
+    async def export(
+        self, _request: web.Request, account: Account, _session: Session
+    ) -> web.StreamResponse:
+        found = orjson.dumps(
+            await self._rooms.changes.exported(account), option=orjson.OPT_INDENT_2
+        )
+        headers = {**SAFETY, "Content-Disposition": 'attachment; filename="account.json"'}
+        return web.Response(body=found, content_type="application/json", headers=headers)
+
+    async def close_page(
+        self, request: web.Request, _account: Account, _session: Session
+    ) -> web.StreamResponse:
+        return self._rooms.pages.render(request, "close.html")
+
+    async def close(self, request: web.Request, account: Account, _: Session) -> web.StreamResponse:
+        rooms, form = self._rooms, await self._rooms.form(request)
+        try:
+            await self._prove(request, account, form)
+        except AccountError as error:
+            return rooms.again(request, "close.html", error)
+        await rooms.changes.close(account.id, address(request))
+        response = rooms.message(request, "That is done", "Your account is closed.")
+        rooms.sessions.forget(response)
+        return response
+
+    async def _prove(self, request: web.Request, account: Account, form: dict[str, str]) -> None:
+        """By the password there is now (ASVS 5.0 6.2.3, 7.5.1). Raises AccountError."""
+        await self._rooms.directory.verify(account.email, form.get("current", ""), address(request))
+
+    def _values(self, account: Account) -> dict[str, Any]:
+        return {"email": account.email, "shortest": self._rooms.options.password_length}

@@ -1,0 +1,114 @@
+"""Templates made into answers that a browser may only show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from plugins.auth.pages.forms import new_token
+from plugins.auth.pages.spanish import SPANISH
+
+FIELD = Markup('<input type="hidden" name="csrf" value="{}">')
+HERE = Path(__file__).parent
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""No form-action: browsers apply it to redirects as well, and log-ins end at clients."""
+SAFETY = {
+    "Content-Security-Policy": POLICY,
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+STYLES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+class Pages:
+    """theme: a folder whose templates and static files are taken before the plugin's own."""
+
+    def __init__(self, issuer: str, name: str, theme: Path | None = None) -> None:
+        parts = urlsplit(issuer)
+        self.base = parts.path.rstrip("/")
+        self.name = name
+        self._secure = parts.scheme == "https"
+        self.csrf_cookie = "__Host-auth-csrf" if self._secure else "auth-csrf"
+        folders = [HERE] if theme is None else [theme, HERE]
+        self._environment = Environment(
+            loader=FileSystemLoader([folder / "templates" for folder in folders]),
+            autoescape=select_autoescape(default=True, default_for_string=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._static = _static([folder / "static" for folder in reversed(folders)])
+
+    def render(
+        self, request: web.Request, template: str, *, status: int = 200, **values: Any
+    ) -> web.Response:
+        """In the language the reader prefers, with a CSRF token for its forms (`csrf_field`)."""
+        language = self.language(request)
+        token = request.cookies.get(self.csrf_cookie, "")
+        fresh = len(token) < 20 or len(token) > 100
+        token = new_token() if fresh else token
+        text = self._environment.get_template(template).render(
+            _=SPANISH.__getitem__ if language == "es" else str,
+            language=language,
+            site=self.name,
+            base=self.base,
+            csrf_field=FIELD.format(token),
+            **values,
+        )
+        response = web.Response(text=text, content_type="text/html", status=status, headers=SAFETY)
+        response.headers["Content-Language"] = language
+        response.headers["Vary"] = "Accept-Language, Cookie"
+        if fresh:
+            response.set_cookie(
+                self.csrf_cookie,
+                token,
+                path="/",
+                secure=self._secure,
+                httponly=True,
+                samesite="Lax",
+            )
+        return response
+
+    def say(self, request: web.Request, text: str) -> str:
+        """The English text in the reader's language."""
+        return SPANISH[text] if self.language(request) == "es" else text
+
+    def redirect(self, path: str) -> web.Response:
+        """To a path of ours, with GET."""
+        return web.Response(status=303, headers={"Location": self.base + path, **SAFETY})
+
+    def language(self, request: web.Request) -> str:
+        """`ui_locales` (OpenID Connect Core 3.1.2.1) before the browser's own wishes."""
+        asked = request.query.get("ui_locales", "")[:100].split()
+        accepted = request.headers.get("Accept-Language", "")[:200].split(",")
+        for wish in asked + [part.partition(";")[0].strip() for part in accepted]:
+            if wish[:2].lower() in {"en", "es"}:
+                return wish[:2].lower()
+        return "en"
+
+    async def static(self, request: web.Request) -> web.Response:
+        found = self._static.get(request.match_info["file"])
+        if found is None:
+            raise web.HTTPNotFound
+        headers = {"Cache-Control": "max-age=3600", "X-Content-Type-Options": "nosniff"}
+        return web.Response(body=found[0], content_type=found[1], headers=headers)
+
+
+def _static(folders: Sequence[Path]) -> dict[str, tuple[bytes, str]]:
+    return {
+        path.name: (path.read_bytes(), STYLES[path.suffix])
+        for folder in folders
+        for path in sorted(folder.glob("*"))
+        if path.suffix in STYLES
+    }

@@ -1,0 +1,134 @@
+"""What every page needs, and what it does about people who are not logged in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from plugins.auth.accounts.account import Account
+from plugins.auth.accounts.changes import Changes
+from plugins.auth.accounts.directory import Directory
+from plugins.auth.accounts.errors import (
+    AccountError,
+    BadEmail,
+    LockedOut,
+    Overloaded,
+    Unverified,
+    WeakPassword,
+    WrongPassword,
+)
+from plugins.auth.accounts.options import AccountOptions
+from plugins.auth.accounts.sessions import Session, Sessions
+from plugins.auth.factors.totp import Totp
+from plugins.auth.pages.forms import BadForm, fields
+from plugins.auth.pages.rendering import Pages
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Personal = Callable[[web.Request, Account, Session], Awaitable[web.StreamResponse]]
+WEAK = {
+    "short": "The password is too short.",
+    "long": "The password is too long.",
+    "common": "The password is one that many people use.",
+    "guessable": "The password is too easy to guess.",
+}
+
+ANSWERS: dict[type[AccountError], tuple[int, str]] = {
+    LockedOut: (429, "Too many failures. Wait a while, or choose a new password by mail."),
+    Overloaded: (503, "Too much is going on. Try again in a moment."),
+    Unverified: (403, "Confirm your e-mail address first: see your mail."),
+    BadEmail: (400, "That is not an e-mail address."),
+    WrongPassword: (401, "Wrong e-mail address or password."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    options: AccountOptions
+    directory: Directory
+    sessions: Sessions
+    changes: Changes
+    totp: Totp
+    pages: Pages
+
+    async def form(self, request: web.Request) -> dict[str, str]:
+        """Raises BadForm."""
+        return await fields(request, self.pages.csrf_cookie)
+
+    def guarded(self, handler: Handler) -> Handler:
+        """A form that is none of ours becomes a page."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            try:
+                return await handler(request)
+            except BadForm as error:
+                return self.message(
+                    request,
+                    "Something went wrong",
+                    "That form cannot be taken. Load the page again.",
+                    status=error.status,
+                )
+
+        return handle
+
+    def personal(self, handler: Personal) -> Handler:
+        """For whoever is logged in; others log in first."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            session = await self.sessions.current(request)
+            account = await self.directory.get(session.account_id) if session else None
+            if session is None or account is None:
+                return self.pages.redirect(f"/login?continue={self.pages.base}{request.path}")
+            return await handler(request, account, session)
+
+        return self.guarded(handle)
+
+    def message(
+        self,
+        request: web.Request,
+        title: str,
+        text: str,
+        *,
+        path: str = "/login",
+        label: str = "Log in",
+        status: int = 200,
+    ) -> web.Response:
+        say = self.pages.say
+        return self.pages.render(
+            request,
+            "message.html",
+            status=status,
+            title=say(request, title),
+            text=say(request, text),
+            path=path,
+            label=say(request, label),
+        )
+
+    def again(
+        self, request: web.Request, template: str, error: AccountError | str, **values: object
+    ) -> web.Response:
+        """The form once more, with what was wrong."""
+        status, text = reason(error)
+        response = self.pages.render(
+            request, template, status=status, error=self.pages.say(request, text), **values
+        )
+        if isinstance(error, LockedOut):
+            response.headers["Retry-After"] = str(error.retry_after)
+        elif isinstance(error, Overloaded):
+            response.headers["Retry-After"] = "1"
+        return response
+
+
+def address(request: web.Request) -> str:
+    found: str = request["exchange"].client_ip
+    return found
+
+
+def reason(error: AccountError | str) -> tuple[int, str]:
+    """A status and a text that SPANISH knows."""
+    if isinstance(error, str):
+        return 401, error
+    if isinstance(error, WeakPassword):
+        return 400, WEAK[error.rule]
+    return ANSWERS[type(error)]

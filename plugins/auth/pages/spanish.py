@@ -1,0 +1,112 @@
+"""Spanish for what pages say. The keys are the English; a test asks that none is missing."""
+
+SPANISH = {
+    "All your other sessions end.": "Se cierran todas tus demás sesiones.",
+    "An authenticator app is set up. Recovery codes left:": (
+        "Hay una aplicación de autenticación activa. Códigos de recuperación restantes:"
+    ),
+    "Authenticator app": "Aplicación de autenticación",
+    "Change": "Cambiar",
+    "Change the e-mail address": "Cambiar el correo electrónico",
+    "Change the password": "Cambiar la contraseña",
+    "Choose a new password": "Elige una contraseña nueva",
+    "Close": "Cerrar",
+    "Close the account for ever": "Cerrar la cuenta para siempre",
+    "Code": "Código",
+    "Confirm": "Confirmar",
+    "Confirm your e-mail address": "Confirma tu correo electrónico",
+    "Download": "Descargar",
+    "E-mail": "Correo electrónico",
+    "Each of them works once, instead of your app. Keep them where you find them without your "
+    "phone: they are not shown again.": (
+        "Cada uno sirve una vez, en lugar de tu aplicación. Guárdalos donde los encuentres sin "
+        "tu teléfono: no se muestran de nuevo."
+    ),
+    "End": "Cerrar",
+    "End all others": "Cerrar todas las demás",
+    "Enter the six digits your authenticator app shows, or one of your recovery codes.": (
+        "Escribe los seis dígitos de tu aplicación de autenticación, o un código de recuperación."
+    ),
+    "Enter your code": "Escribe tu código",
+    "Everything about you is deleted at once. Download it first if you want to keep it.": (
+        "Todo lo tuyo se borra al momento. Descárgalo antes si quieres conservarlo."
+    ),
+    "Everything as a file (JSON)": "Todo en un archivo (JSON)",
+    "Forgot your password?": "¿Olvidaste tu contraseña?",
+    "Go on": "Continuar",
+    "Language of your mails": "Idioma de tus correos",
+    "Log in": "Entrar",
+    "Log in as somebody else": "Entrar con otra cuenta",
+    "Log out": "Salir",
+    "Logging in": "Acceso",
+    "Make an account": "Crear una cuenta",
+    "Make new recovery codes": "Crear nuevos códigos de recuperación",
+    "Name": "Nombre",
+    "New e-mail address": "Nuevo correo electrónico",
+    "New password": "Contraseña nueva",
+    "Or type this into the app:": "O escribe esto en la aplicación:",
+    "Password": "Contraseña",
+    "Password you have now": "Contraseña actual",
+    "Press the button if you made this account and the address is yours.": (
+        "Pulsa el botón si creaste esta cuenta y la dirección es tuya."
+    ),
+    "Remove the app": "Quitar la aplicación",
+    "Save": "Guardar",
+    "Scan this with an authenticator app, then enter the six digits it shows.": (
+        "Escanea esto con una aplicación de autenticación y escribe los seis dígitos que muestra."
+    ),
+    "Send the link": "Enviar el enlace",
+    "Set up": "Activar",
+    "The longer the better; a few words that do not belong together are good.": (
+        "Cuanto más larga, mejor; unas palabras sin relación entre sí son una buena idea."
+    ),
+    "Unknown browser": "Navegador desconocido",
+    "We send a link to your address with which you choose a new one.": (
+        "Enviamos a tu dirección un enlace con el que eliges una nueva."
+    ),
+    "What we hold about you": "Lo que guardamos sobre ti",
+    "Where you are logged in": "Dónde tienes la sesión abierta",
+    "Your account": "Tu cuenta",
+    "Your recovery codes": "Tus códigos de recuperación",
+    "confirmed": "confirmado",
+    "here": "aquí",
+    "not confirmed yet: see your mail": "sin confirmar: mira tu correo",
+    "on": "activa",
+    # Said by the handlers
+    "Look into your mail": "Mira tu correo",
+    "We have sent you a mail that says how to go on.": (
+        "Te hemos enviado un correo que dice cómo seguir."
+    ),
+    "That is done": "Hecho",
+    "Your e-mail address is confirmed.": "Tu correo electrónico está confirmado.",
+    "Your password is changed. Log in with the new one.": (
+        "Tu contraseña ha cambiado. Entra con la nueva."
+    ),
+    "Your account is closed.": "Tu cuenta está cerrada.",
+    "The link does not work": "El enlace no funciona",
+    "It was used before, or it is too old. Ask for another one.": (
+        "Ya se usó o es demasiado antiguo. Pide otro."
+    ),
+    "Wrong e-mail address or password.": "Correo electrónico o contraseña incorrectos.",
+    "Wrong password.": "Contraseña incorrecta.",
+    "Wrong code.": "Código incorrecto.",
+    "Too many failures. Wait a while, or choose a new password by mail.": (
+        "Demasiados fallos. Espera un rato, o elige una contraseña nueva por correo."
+    ),
+    "Too much is going on. Try again in a moment.": (
+        "Hay demasiada actividad. Inténtalo de nuevo en un momento."
+    ),
+    "Confirm your e-mail address first: see your mail.": (
+        "Confirma antes tu correo electrónico: mira tu correo."
+    ),
+    "That is not an e-mail address.": "Eso no es un correo electrónico.",
+    "The password is too short.": "La contraseña es demasiado corta.",
+    "The password is too long.": "La contraseña es demasiado larga.",
+    "The password is one that many people use.": "Es una contraseña que usa mucha gente.",
+    "The password is too easy to guess.": "La contraseña es demasiado fácil de adivinar.",
+    "That form cannot be taken. Load the page again.": (
+        "Ese formulario no se puede aceptar. Carga la página de nuevo."
+    ),
+    "Something went wrong": "Algo ha ido mal",
+    "Saved.": "Guardado.",
+}
