@@ -50,7 +50,7 @@ bench-backends: $(VENV)/.installed-test ## each backend's drivers beside their b
 	@$(PY) -m benchmarks.backends $(BENCH)
 
 uncompiled:
-	@rm -f $(KERNEL) ait_gateway__mypyc.*.so && find gateway backends -name '*.so' -delete
+	@rm -f $(KERNEL) && find gateway backends -name '*.so' -delete
 .PHONY: uncompiled
 
 clean: uncompiled ## forget the environment and everything built

@@ -9,8 +9,8 @@ from glob import glob
 from setuptools import setup
 
 KERNEL = [
-    *glob("gateway/http1/*.py"),
-    *glob("gateway/routing/*.py"),
+    *glob("gateway/http1/[!_]*.py"),
+    *glob("gateway/routing/[!_]*.py"),
     "gateway/attributes.py",
     "gateway/client_connection.py",
     "gateway/request_stream.py",
@@ -41,6 +41,7 @@ KERNEL = [
 if os.environ.get("AIT_GATEWAY_KERNEL"):
     from mypyc.build import mypycify
 
-    setup(ext_modules=mypycify(sorted(KERNEL), debug_level="0", group_name="ait_gateway"))
+    # The library that all share lies in the package that imports no other.
+    setup(ext_modules=mypycify(sorted(KERNEL), debug_level="0", group_name="backends.kernel"))
 else:
     setup()

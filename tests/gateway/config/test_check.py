@@ -98,8 +98,8 @@ def test_backends_without_a_driver_are_refused(tmp_path: Path) -> None:
     text = "version: 1\nbackends: {limts: memory://, blobs: fil:///x, limits: redsi://me:secret@x}"
     assert mistakes(tmp_path, text) == [
         "2:12: backends.limts: unknown backend 'limts', did you mean 'limits'?",
-        "2:30: backends.blobs: no driver has such a URL, did you mean 'file'?",
-        "2:56: backends.limits: no driver has such a URL, did you mean 'redis'?",
+        "2:37: backends.blobs: no driver has such a URL, did you mean 'file'?",
+        "2:55: backends.limits: no driver has such a URL, did you mean 'redis'?",
     ]
 
 
