@@ -142,10 +142,13 @@ class Changes:
 
     async def exported(self, account: Account) -> dict[str, Any]:
         """What is held about the person, without secrets; of the log the last 10,000 lines."""
-        log = sa.select(events.c.at, events.c.event, events.c.address, events.c.details)
+        log = sa.select(events.c.at, events.c.event, events.c.address)
         mine = log.where(events.c.account_id == account.id).order_by(events.c.id.desc())
         async with self._sql.read() as connection:
-            lines = [dict(row._mapping) for row in await connection.execute(mine.limit(EXPORTED))]
+            lines = [
+                {"at": row.at, "event": row.event, "address": row.address}
+                for row in await connection.execute(mine.limit(EXPORTED))
+            ]
         living = await self._sessions.of_account(account.id)
         return {
             "account": {

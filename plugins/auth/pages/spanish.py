@@ -88,7 +88,6 @@ SPANISH = {
         "Ya se usó o es demasiado antiguo. Pide otro."
     ),
     "Wrong e-mail address or password.": "Correo electrónico o contraseña incorrectos.",
-    "Wrong password.": "Contraseña incorrecta.",
     "Wrong code.": "Código incorrecto.",
     "Too many failures. Wait a while, or choose a new password by mail.": (
         "Demasiados fallos. Espera un rato, o elige una contraseña nueva por correo."

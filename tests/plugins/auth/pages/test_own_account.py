@@ -1,0 +1,149 @@
+"""What people see and change about themselves, through a real gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.plugins.auth.browser import EMAIL, Browser, Place, place
+from tests.plugins.auth.people import PASSWORD
+
+OTHER = "copper-meadow-51-saddle"
+NEW = "ada@lovelace.example"
+
+
+@pytest.fixture
+async def here(
+    tmp_path: Path, sql_url: str, capsys: pytest.CaptureFixture[str]
+) -> AsyncIterator[Place]:
+    async with place(tmp_path, sql_url, capsys) as found:
+        yield found
+
+
+@pytest.fixture
+async def ada(here: Place) -> Browser:
+    ada = here.browser()
+    await ada.register()
+    await ada.log_in()
+    return ada
+
+
+def inside(page_url: str) -> bool:
+    return urlsplit(page_url).path == "/auth/account"
+
+
+async def test_a_password_changes_for_whoever_knows_it_and_ends_other_sessions(
+    here: Place, ada: Browser
+) -> None:
+    other = here.browser()
+    await other.log_in()
+    path = "/auth/account/password"
+    assert (await ada.submit(path, current="wrong", password=OTHER)).status == 401
+    weak = await ada.submit(path, current=PASSWORD, password=EMAIL)
+    assert (weak.status, "too easy to guess" in weak.text) == (400, True)
+    assert (await ada.submit(path, current=PASSWORD, password=OTHER)).status == 200
+    assert inside((await ada.get("/auth/account")).url)
+    assert not inside((await other.get("/auth/account")).url)
+    assert (await other.log_in()).status == 401
+    assert inside((await other.log_in(password=OTHER)).url)
+    await here.link("Your password has changed")
+
+
+async def test_an_email_address_changes_when_the_new_one_has_answered_and_the_old_one_is_told(
+    here: Place, ada: Browser
+) -> None:
+    path = "/auth/account/email"
+    assert (await ada.submit(path, email=NEW, current="wrong")).status == 401
+    assert (await ada.submit(path, email="nowhere", current=PASSWORD)).status == 400
+    assert (await ada.submit(path, email=NEW, current=PASSWORD)).status == 200
+    link = await here.link("Confirm your new e-mail address", NEW)
+    await here.link("Your e-mail address is about to change")
+    assert inside((await here.browser().log_in()).url)
+    assert (await ada.submit(link, "/auth/verify")).status == 200
+    await here.link("Your e-mail address has changed")
+    assert (await here.browser().log_in()).status == 401
+    assert inside((await here.browser().log_in(email=NEW)).url)
+
+
+async def test_an_address_that_another_took_meanwhile_is_not_given_away(
+    here: Place, ada: Browser
+) -> None:
+    await ada.submit("/auth/account/email", email=NEW, current=PASSWORD)
+    link = await here.link("Confirm your new e-mail address", NEW)
+    await here.browser().register(email=NEW, password=OTHER)
+    assert (await ada.submit(link, "/auth/verify")).status == 400
+    assert inside((await here.browser().log_in(email=NEW, password=OTHER)).url)
+
+
+async def test_a_link_that_many_follow_at_once_works_once(here: Place, ada: Browser) -> None:
+    link = await here.link("Confirm your e-mail address")
+    form = (await ada.get(link)).hidden()
+    pages = await asyncio.gather(*(ada.post("/auth/verify", form) for _ in range(20)))
+    assert Counter(page.status for page in pages) == {200: 1, 400: 19}
+
+
+async def test_sessions_are_listed_and_ended_one_by_one_and_all(here: Place, ada: Browser) -> None:
+    others = [here.browser() for _ in range(3)]
+    for number, other in enumerate(others):
+        other.session.headers["User-Agent"] = f"Browser {number}"
+        await other.log_in()
+    shown = await ada.get("/auth/account")
+    assert all(f"Browser {number}" in shown.text for number in range(3))
+    form = shown.hidden()
+    before, _, _ = shown.text.partition("Browser 1")
+    after = shown.text[len(before) :]
+    one = after.split('name="session" value="')[1].split('"')[0]
+    await ada.post("/auth/account/sessions", {**form, "session": one})
+    assert [inside((await other.get("/auth/account")).url) for other in others] == [
+        True,
+        False,
+        True,
+    ]
+    await ada.post("/auth/account/sessions", {**form, "session": "others"})
+    assert not any([inside((await other.get("/auth/account")).url) for other in others])
+    assert inside((await ada.get("/auth/account")).url)
+
+
+async def test_a_session_of_somebody_else_cannot_be_ended(here: Place, ada: Browser) -> None:
+    shown = await ada.get("/auth/account")
+    bob, other = here.browser(), here.browser()
+    await other.log_in()
+    listed = (await ada.get("/auth/account")).text
+    target = next(part.split('"')[0] for part in listed.split('name="session" value="')[1:])
+    await bob.register(email="bob@example.org")
+    await bob.log_in(email="bob@example.org")
+    form = (await bob.get("/auth/account")).hidden()
+    await bob.post("/auth/account/sessions", {**form, "session": target})
+    assert inside((await other.get("/auth/account")).url)
+    assert shown.status == 200
+
+
+async def test_name_and_language_are_kept(ada: Browser) -> None:
+    shown = await ada.submit("/auth/account", name="Ada <Lovelace>", locale="es")
+    assert "Ada &lt;Lovelace&gt;" in shown.text
+    assert '<option value="es" selected>' in shown.text
+
+
+async def test_everything_held_is_exported_without_secrets(ada: Browser) -> None:
+    found = await ada.get("/auth/account/export")
+    held = json.loads(found.text)
+    assert held["account"]["email"] == EMAIL
+    assert {line["event"] for line in held["log"]} >= {"registered", "logged_in"}
+    assert len(held["sessions"]) == 1
+    assert "argon2" not in found.text
+    assert "attachment" in found.headers["Content-Disposition"]
+
+
+async def test_a_closed_account_is_gone_and_its_address_free(here: Place, ada: Browser) -> None:
+    assert (await ada.submit("/auth/account/close", current="wrong")).status == 401
+    assert (await ada.submit("/auth/account/close", current=PASSWORD)).status == 200
+    assert not inside((await ada.get("/auth/account")).url)
+    assert (await ada.log_in()).status == 401
+    await ada.register(password=OTHER)
+    assert inside((await ada.log_in(password=OTHER)).url)

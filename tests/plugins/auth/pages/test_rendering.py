@@ -1,0 +1,68 @@
+"""Templates, languages and themes."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from aiohttp.test_utils import make_mocked_request
+
+from plugins.auth.accounts.errors import WeakPassword
+from plugins.auth.pages.rendering import HERE, Pages
+from plugins.auth.pages.rooms import ANSWERS, WEAK
+from plugins.auth.pages.spanish import SPANISH
+
+SPEAKING = {"message", "again", "_done", "say"}
+
+
+def spoken(call: ast.Call) -> set[str]:
+    arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+    constants = {each.value for each in arguments if isinstance(each, ast.Constant)}
+    texts = {each for each in constants if isinstance(each, str)}
+    return {each for each in texts if each[:1] != "/" and not each.endswith(".html")}
+
+
+def said() -> set[str]:
+    """Every text a template or a handler can say."""
+    texts = {text for _, text in ANSWERS.values()} | set(WEAK.values())
+    for template in (HERE / "templates").glob("*.html"):
+        texts |= set(re.findall(r'_\("([^"]+)"\)', template.read_text()))
+    for source in HERE.glob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                texts |= spoken(node) if node.func.attr in SPEAKING else set()
+    return texts
+
+
+def test_everything_is_said_in_spanish_too_and_nothing_else_is_kept() -> None:
+    found = said()
+    assert found - set(SPANISH) == set()
+    local = {"We have sent you a mail that says how to go on."}
+    assert set(SPANISH) - found - local == set()
+
+
+def test_every_rule_about_passwords_has_words() -> None:
+    assert {WeakPassword(rule).rule for rule in WEAK} == {"short", "long", "common", "guessable"}
+
+
+async def test_a_theme_replaces_single_files(tmp_path: Path) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "static").mkdir()
+    (tmp_path / "templates" / "logout.html").write_text("<p>ours {{ site }} {{ csrf_field }}</p>")
+    (tmp_path / "static" / "auth.css").write_text("body { color: red }")
+    pages = Pages("https://id.example.org/auth", "A & B", tmp_path)
+    request = make_mocked_request("GET", "/logout")
+    shown = pages.render(request, "logout.html").text or ""
+    assert shown.startswith("<p>ours A &amp; B <input ")
+    assert "Send the link" in (pages.render(request, "forgot.html", email="").text or "")
+    styled = make_mocked_request("GET", "/static/auth.css", match_info={"file": "auth.css"})
+    assert (await pages.static(styled)).body == b"body { color: red }"
+
+
+def test_cookies_of_https_are_for_the_host_alone() -> None:
+    pages = Pages("https://id.example.org/auth", "Place")
+    answer = pages.render(make_mocked_request("GET", "/logout"), "logout.html")
+    morsel = answer.cookies["__Host-auth-csrf"]
+    assert morsel["secure"]
+    assert (morsel["path"], morsel["domain"]) == ("/", "")
