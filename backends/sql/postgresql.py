@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Literal
 from uuid import uuid4
@@ -30,9 +30,6 @@ EXCLUSIVE_KEY = 0x6169745F67617465
 """Of the advisory lock: `ait_gate`."""
 GRACE = 1.0
 """Seconds by which the server's own timeout comes before ours."""
-
-PAUSE = 250
-"""Rows between two turns of the event loop while they are encoded."""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -124,7 +121,7 @@ class PostgresqlSql(Transactions):
                     table.name,
                     schema_name=table.schema,
                     columns=names,
-                    records=_by_and_by(bound(into, within.dialect, batch)),
+                    records=bound(into, within.dialect, batch),
                     timeout=self._settings.timeout + GRACE,
                 )
             except Exception as error:  # noqa: BLE001 - translated
@@ -219,11 +216,3 @@ async def _take_turn(connection: AsyncConnection) -> None:
         await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({EXCLUSIVE_KEY})")
     except Contended:
         raise BackendUnavailable("sql: another process has been migrating for too long") from None
-
-
-async def _by_and_by(rows: Iterable[Sequence[Any]]) -> AsyncIterator[Sequence[Any]]:
-    """Lets others have the event loop: asyncpg encodes without a pause."""
-    for number, row in enumerate(rows, 1):
-        if not number % PAUSE:
-            await asyncio.sleep(0)
-        yield row
