@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from backends.keyvalue import KeyValue
     from backends.limits import Limits
     from backends.search import Search
-    from backends.sql import Sql
+    from backends.sql import Pool, Sql
 
 log = logging.getLogger("gateway.backends")
 
@@ -95,6 +95,10 @@ class Backends:
     def checks(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """Of those that something needs."""
         return {capability: self._opened[capability].check for capability in sorted(self._ready)}
+
+    def sql_pool(self) -> Pool | None:
+        """None while nothing needs `sql`."""
+        return self.sql.pool() if "sql" in self._ready else None
 
     async def close(self) -> None:
         """All that were opened, the last one first. One that fails to close is logged."""

@@ -321,6 +321,16 @@ class Gateway:
             self._healthy,
             across="min",
         )
+        metrics.watch_each(
+            "gateway_sql_connections",
+            "Connections of backends.sql: at the most, in use, and blocks that wait for one.",
+            ["state"],
+            self._sql_connections,
+        )
+
+    def _sql_connections(self) -> dict[tuple[str, ...], float]:
+        pool = self.backends.sql_pool()
+        return {} if pool is None else {(state,): count for state, count in pool._asdict().items()}
 
 
 def _backends(urls: Mapping[str, str]) -> Backends:

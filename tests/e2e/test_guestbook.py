@@ -42,6 +42,8 @@ async def test_what_was_written_is_there_after_a_restart(tmp_path: Path, url: st
     async with serving(tmp_path, config) as served:
         assert (await served.get(path="/guestbook")).endswith(b'["second", "first"]')
         assert await served.gateway.checks() == {"backends.sql": None}
+        page, _ = served.gateway.metrics.render("")
+        assert b'gateway_sql_connections{state="in_use"} 0.0' in page
 
 
 async def test_what_does_not_fit_is_refused(tmp_path: Path, url: str) -> None:
