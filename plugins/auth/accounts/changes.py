@@ -13,7 +13,7 @@ from backends.errors import Conflict
 from backends.sql import Sql
 from plugins.auth.accounts import links, policy
 from plugins.auth.accounts.account import Account
-from plugins.auth.accounts.directory import Directory
+from plugins.auth.accounts.directory import LETTERS_FREE, Directory
 from plugins.auth.accounts.sessions import Session, Sessions
 from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.log import record
@@ -22,8 +22,6 @@ from plugins.auth.factors.tables import recovery_codes, totp
 from plugins.auth.mail.outbox import enqueue
 from plugins.auth.mail.tables import outbox
 
-LETTERS_FREE = 5
-"""To one address that somebody asked for; then there are pauses."""
 EXPORTED = 10000
 
 

@@ -22,6 +22,9 @@ from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.log import record
 from plugins.auth.mail.outbox import enqueue
 
+LETTERS_FREE = 5
+"""To one address that somebody asked for; then there are pauses."""
+
 
 class Directory:
     """Who has an account. clock: UTC seconds since 1970."""
@@ -97,7 +100,9 @@ class Directory:
             made: str | None = (await connection.execute(statement)).scalar()
             event = "registered" if made else "registered_again"
             await record(connection, event, account=made, address=address)
-            if letter:
+            subject = f"letter {policy.key_of(email)}"
+            wait = await self.attempts.begin(connection, subject, LETTERS_FREE) if letter else 0
+            if letter and (made or not wait):
                 what = "verify" if made else "known"
                 await enqueue(connection, what, email, locale, now, account_id=made)
         return made

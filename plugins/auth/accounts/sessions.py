@@ -20,7 +20,7 @@ from plugins.auth.accounts.tables import accounts, sessions
 from plugins.auth.audit.log import record
 
 OnEnd = Callable[[AsyncConnection, Sequence[str]], Awaitable[None]]
-WAITING = 600
+WAITING = RECENT = 600
 TOUCHED = 60
 """Seconds between notes of when a session was last seen."""
 
@@ -91,6 +91,10 @@ class Sessions:
             async with self._sql.write() as connection:
                 await connection.execute(seen)
         return _session_of(row)
+
+    def recent(self, session: Session) -> bool:
+        """Whether the person was asked for the password in the last ten minutes."""
+        return session.auth_time > self._clock() - RECENT
 
     async def begin(
         self,

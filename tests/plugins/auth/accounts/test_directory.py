@@ -54,6 +54,12 @@ class TestRegistration:
         assert await people.directory.register("ADA@example.org", PASSWORD, ADDRESS) is None
         assert [row.letter for row in await rows(people.sql, outbox)] == ["verify", "known"]
 
+    async def test_an_address_is_not_flooded_with_letters(self, people: People) -> None:
+        for _ in range(12):
+            await people.directory.register("ada@example.org", PASSWORD, ADDRESS)
+        letters = [row.letter for row in await rows(people.sql, outbox)]
+        assert letters == ["verify"] + ["known"] * 4
+
     async def test_no_password_is_kept(self, people: People) -> None:
         await people.ada()
         for table in (accounts, outbox, events):

@@ -12,6 +12,8 @@ from pathlib import Path
 import pyotp
 import pytest
 
+from backends.catalogue import Backends
+from plugins.auth.accounts.tables import sessions
 from tests.plugins.auth.browser import EMAIL, Browser, Place, place
 from tests.plugins.auth.people import PASSWORD
 
@@ -118,6 +120,37 @@ async def test_it_is_changed_and_removed_only_by_a_code(here: Place) -> None:
     off = await ada.post("/auth/account/totp", {**form, "code": fresh[0], "do": "off"})
     assert off.url.endswith("/auth/account")
     assert (await here.browser().log_in()).url.endswith("/auth/account")
+
+
+async def test_a_session_is_stepped_up_by_a_code_when_that_is_asked_for(here: Place) -> None:
+    ada = here.browser()
+    secret, _ = await set_up(ada)
+    asked = await ada.get("/auth/login?acr=aal2&continue=/auth/account/password")
+    assert "/auth/login/code" in asked.url
+    where = asked.url.removeprefix(ada.root)
+    done = await ada.submit(where, "/auth/login/code", code=code_of(secret))
+    assert done.url == ada.root + "/auth/account/password"
+    again = await ada.get("/auth/login?acr=aal2&continue=/auth/account/password")
+    assert again.url == ada.root + "/auth/account/password"
+    assert 'name="password"' in (await ada.get("/auth/login?fresh=1")).text
+
+
+async def test_it_is_set_up_only_soon_after_a_log_in(here: Place, sql_url: str) -> None:
+    ada = here.browser()
+    await ada.register()
+    await ada.log_in()
+    form = (await ada.get("/auth/account/totp")).hidden()
+    backends = Backends({"sql": sql_url})
+    await backends.ready(["sql"])
+    async with backends.sql.write() as connection:
+        await connection.execute(sessions.update().values(auth_time=int(time.time()) - 601))
+    await backends.close()
+    for page in (
+        await ada.get("/auth/account/totp"),
+        await ada.post("/auth/account/totp", {**form, "code": "123456"}),
+        await ada.get("/auth/account/totp/qr.svg"),
+    ):
+        assert page.url == ada.root + "/auth/login?fresh=1&continue=/auth/account/totp"
 
 
 async def test_the_picture_holds_the_secret_for_the_person_alone(here: Place) -> None:
