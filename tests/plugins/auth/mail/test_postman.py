@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import AsyncIterator
@@ -152,6 +153,7 @@ class Server:
     def __init__(self) -> None:
         self.data = b""
         self.said: list[bytes] = []
+        self.over = asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 hello\r\n")
@@ -165,6 +167,9 @@ class Server:
             if verb == b"QUIT":
                 break
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        self.over.set()
 
 
 @asynccontextmanager
@@ -172,6 +177,7 @@ async def listening(server: Server) -> AsyncIterator[int]:
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     async with listener:
         yield listener.sockets[0].getsockname()[1]
+        await server.over.wait()
 
 
 async def test_a_letter_goes_by_smtp() -> None:
