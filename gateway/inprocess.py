@@ -4,7 +4,7 @@ The listener has read and guarded the request; its bytes are given to an aiohttp
 `RequestHandler` of the connection's own, which runs the plugin's application as aiohttp
 always does. aiohttp's private names that this rests on: `RequestHandler.finish_response`,
 `handle_error`, `_request_factory`, `_task_handler`, `_close`, `_force_close`; in
-plugin_answer.py also `StreamResponse._payload_writer`.
+plugin_answer.py also `StreamResponse._payload_writer`, and `BaseRequest._state`.
 """
 
 from __future__ import annotations
@@ -235,7 +235,7 @@ class PluginHandler(RequestHandler):
     def _is_current(self, request: web.BaseRequest) -> bool:
         """Whether the client still waits for the answer to this request."""
         return self._listener.exchange is not None and (
-            request.get("exchange") is self._listener.exchange
+            request._state.get("exchange") is self._listener.exchange
         )
 
     def _fail(self, exchange: Exchange, error: BaseException) -> None:
@@ -332,7 +332,7 @@ def _router_s_refusal(request: web.BaseRequest) -> web.StreamResponse | None:
 
 
 async def _prepare(request: web.Request, response: web.StreamResponse) -> None:
-    exchange: Exchange | None = request.get("exchange")
+    exchange: Exchange | None = request._state.get("exchange")
     if exchange is None:
         return
     exchange.status = response.status
