@@ -24,6 +24,8 @@ def configure(level: Literal["debug", "info", "warning", "error"]) -> None:
     """Send all logging to stderr from `level` on. Asked again (a reload), only sets the level."""
     root = logging.getLogger()
     root.setLevel(level.upper())
+    # What it has done is told by whoever asked it to.
+    logging.getLogger("alembic").setLevel(level.upper() if level == "debug" else "WARNING")
     if not any(isinstance(handler, JsonLogs) for handler in root.handlers):
         root.addHandler(JsonLogs(Stream(sys.__stderr__)))
 
