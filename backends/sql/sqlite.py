@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from backends.address import Address, seconds
-from backends.errors import BackendError, BackendUnavailable, Refused
+from backends.errors import BackendError, Refused
 from backends.sql import Rows
 from backends.sql.batches import Batch, batches, bound, chosen
 from backends.sql.lane import Lane
@@ -145,10 +145,9 @@ class SqliteSql(Transactions):
         while True:
             try:
                 await link.run(link._conn.execute, "BEGIN IMMEDIATE")
-            except sqlite3.Error as error:
-                answer = said(error).error
-                if not isinstance(answer, BackendUnavailable) or loop.time() > until:
-                    raise answer from None
+            except sqlite3.Error as error:  # SQLite itself waits before it says BUSY
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or loop.time() > until:
+                    raise said(error).error from None
             else:
                 return
 
