@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from plugins.auth.accounts.options import AccountOptions
+from plugins.auth.keys.options import KeyOptions
 from plugins.auth.mail.options import MailOptions
 
 
@@ -24,6 +25,7 @@ class AuthOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secret: str = ""
     secret_file: str = "data/auth.key"  # noqa: S105 - a path
     accounts: AccountOptions = msgspec.field(default_factory=AccountOptions)
+    keys: KeyOptions = msgspec.field(default_factory=KeyOptions)
     mail: MailOptions = msgspec.field(default_factory=MailOptions)
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
+import orjson
 from aiohttp import web
 
 from gateway import Context, Migrations, Plugin
@@ -16,6 +17,8 @@ from plugins.auth.accounts.hashing import Hashing
 from plugins.auth.accounts.sessions import Sessions
 from plugins.auth.factors.totp import Totp
 from plugins.auth.keys.at_rest import AtRest, kept_in
+from plugins.auth.keys.issuing import Issuer
+from plugins.auth.keys.keyring import Keyring
 from plugins.auth.mail.postman import Postman, transport
 from plugins.auth.options import AuthOptions
 from plugins.auth.pages.joining import Joining
@@ -42,6 +45,7 @@ class Auth(Plugin[AuthOptions]):
         self._postman = Postman(sql, options.issuer, options.mail.sender, transport(options.mail))
         self._pruning = Pruning(sql)
         self._pages = Pages(options.issuer, options.name, theme)
+        self._issuer: Issuer | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -49,18 +53,23 @@ class Auth(Plugin[AuthOptions]):
         secret = options.secret or await asyncio.to_thread(
             kept_in, self.context.folder / options.secret_file
         )
+        at_rest = AtRest(secret)
+        self._keyring = Keyring(sql, at_rest, options.keys)
+        await self._keyring.start()
+        self._issuer = Issuer(options.issuer, self._keyring)
         self._rooms = Rooms(
             options.accounts,
             self._directory,
             self._sessions,
             Changes(sql, self._directory, self._sessions),
-            Totp(sql, AtRest(secret), self._hashing, options.name),
+            Totp(sql, at_rest, self._hashing, options.name),
             self._pages,
         )
         leads = self.context.leadership
         self._tasks = [
             asyncio.create_task(self._postman.run(lambda: leads.held)),
             asyncio.create_task(self._pruning.run(lambda: leads.held)),
+            asyncio.create_task(self._keyring.run(lambda: leads.held)),
         ]
 
     async def stop(self) -> None:
@@ -78,4 +87,13 @@ class Auth(Plugin[AuthOptions]):
             *OwnAccount(self._rooms).routes(),
             *SecondFactor(self._rooms).routes(),
             web.get("/static/{file}", self._pages.static),
+            web.get("/jwks.json", self._jwks),
         ]
+
+    def offers(self) -> Issuer | None:
+        return self._issuer
+
+    async def _jwks(self, request: web.Request) -> web.Response:
+        headers = {"Cache-Control": "max-age=300", "X-Content-Type-Options": "nosniff"}
+        body = orjson.dumps(await self._keyring.jwks())
+        return web.Response(body=body, content_type="application/jwk-set+json", headers=headers)

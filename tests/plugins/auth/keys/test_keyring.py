@@ -1,0 +1,122 @@
+"""Signing keys: published before they sign, and after; one schedule for many processes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import jwt
+import pytest
+import sqlalchemy as sa
+
+from backends.sql import Sql
+from plugins.auth.keys.at_rest import AtRest, SealedOtherwise
+from plugins.auth.keys.keyring import Keyring
+from plugins.auth.keys.options import DAY, Algorithm, KeyOptions
+from plugins.auth.keys.tables import keys
+
+OPTIONS = KeyOptions(rotate=10 * DAY, ahead=DAY)
+SECRET = AtRest("s" * 40)
+
+
+class Clock:
+    now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def begun(sql: Sql, clock: Clock, options: KeyOptions = OPTIONS) -> Keyring:
+    ring = Keyring(sql, SECRET, options, clock)
+    await ring.start()
+    return ring
+
+
+async def published(ring: Keyring) -> list[str]:
+    return [key["kid"] for key in (await ring.jwks())["keys"]]
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256", "EdDSA"])
+async def test_what_a_key_signs_is_verified_with_what_is_published(
+    sql: Sql, algorithm: Algorithm
+) -> None:
+    ring = await begun(sql, Clock(), KeyOptions(algorithm=algorithm))
+    token = ring.signing().sign({"sub": "anna"}, "at+jwt")
+    found: Any = (await ring.jwks())["keys"][0]
+    assert jwt.decode(token, jwt.PyJWK(found), algorithms=[algorithm]) == {"sub": "anna"}
+    expected = {"alg": algorithm, "kid": found["kid"], "typ": "at+jwt"}
+    assert jwt.get_unverified_header(token) == expected
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256", "EdDSA"])
+async def test_nothing_private_is_published_and_no_private_key_lies_open(
+    sql: Sql, algorithm: Algorithm
+) -> None:
+    ring = await begun(sql, Clock(), KeyOptions(algorithm=algorithm))
+    (found,) = (await ring.jwks())["keys"]
+    assert not set(found) & {"d", "p", "q", "dp", "dq", "qi", "k"}
+    async with sql.read() as connection:
+        sealed = (await connection.execute(sa.select(keys.c.sealed))).scalar_one()
+    assert b"\x2a\x86\x48" not in sealed[:40]  # the object identifier of a clear key
+    with pytest.raises(SealedOtherwise):
+        await Keyring(sql, AtRest("t" * 40), OPTIONS).start()
+
+
+async def test_a_new_key_is_published_before_it_signs_and_the_old_one_after(sql: Sql) -> None:
+    clock = Clock()
+    ring = await begun(sql, clock)
+    (first,) = await published(ring)
+    second = (await ring.rotate()).kid
+    assert await published(ring) == [first, second]
+    clock.now += DAY - 1
+    assert ring.signing().kid == first
+    clock.now += 1
+    assert ring.signing().kid == second
+    clock.now += DAY
+    await ring.keep()
+    assert await published(ring) == [first, second]
+    clock.now += 1
+    await ring.keep()
+    assert await published(ring) == [second]
+    async with sql.read() as connection:
+        assert (await connection.execute(sa.select(keys.c.kid))).scalars().all() == [second]
+
+
+async def test_the_schedule_adds_a_key_in_time_and_only_then(sql: Sql) -> None:
+    clock = Clock()
+    ring = await begun(sql, clock)
+    first = ring.signing().kid
+    clock.now += 9 * DAY - 1
+    await ring.keep()
+    assert await published(ring) == [first]
+    clock.now += 1
+    await ring.keep()
+    await ring.keep()
+    assert len(await published(ring)) == 2
+    assert ring.signing().kid == first
+    clock.now += DAY
+    assert ring.signing().kid != first
+
+
+async def test_after_a_long_pause_a_key_is_still_published_first(sql: Sql) -> None:
+    clock = Clock()
+    ring = await begun(sql, clock)
+    first = ring.signing().kid
+    clock.now += 100 * DAY
+    await ring.keep()
+    assert ring.signing().kid == first
+    assert len(await published(ring)) == 2
+
+
+async def test_of_twenty_who_start_at_once_all_have_the_same_key(sql: Sql) -> None:
+    rings = [Keyring(sql, SECRET, OPTIONS, Clock()) for _ in range(20)]
+    await asyncio.gather(*(ring.start() for ring in rings))
+    assert len({ring.signing().kid for ring in rings}) == 1
+
+
+async def test_another_process_has_a_key_before_it_signs(sql: Sql) -> None:
+    clock = Clock()
+    here, there = await begun(sql, clock), await begun(sql, clock)
+    added = (await here.rotate()).kid
+    await there.read()
+    assert added in await published(there)
