@@ -33,6 +33,8 @@ CREATE UNLOGGED TABLE IF NOT EXISTS ait_gateway_large_events (
     made timestamptz NOT NULL DEFAULT now(), body bytea NOT NULL)
 """
 LOCK = 0x6169745F65766E74
+# The last one is what asyncpg raises on a connection whose server was killed.
+ASYNCPG = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 REFUSED = ("28", "3D", "42", "53100", "22")
 
 
@@ -123,7 +125,7 @@ class PostgresqlEvents:
                     await pool.release(connection)
         except TimeoutError:
             raise BackendUnavailable(f"{self._where}: no answer in {self._timeout:g} s") from None
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except (*ASYNCPG, OSError) as error:
             raise translated(error, self._where) from None
 
     async def _opened(self) -> Any:
