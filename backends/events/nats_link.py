@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from random import shuffle
 from ssl import SSLContext
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from nats import errors as failures
@@ -28,6 +28,8 @@ OTHER_SETTINGS = 10058
 
 DUPLICATES = 120.0
 NS = 1_000_000_000
+
+T = TypeVar("T")
 
 
 class Options(msgspec.Struct):
@@ -112,15 +114,8 @@ class NatsLink:
 
     async def _asked(self, client: Client, action: str, about: object) -> dict[str, Any]:
         body = b"" if about is None else json.dumps(about).encode()
-        answer = asyncio.ensure_future(
-            client.request(f"$JS.API.{action}.{self.name}", body, self.timeout)
-        )
-        # nats-py's wait_for may swallow the cancellation of who waits: it is kept from it.
-        try:
-            await asyncio.wait([answer])
-        finally:
-            answer.cancel()
-        said: dict[str, Any] = json.loads(answer.result().data)
+        answer = await _apart(client.request(f"$JS.API.{action}.{self.name}", body, self.timeout))
+        said: dict[str, Any] = json.loads(answer.data)
         return said
 
     async def _connected(self, listens: bool) -> Client:
@@ -154,17 +149,19 @@ class NatsLink:
     async def _connect_to(self, host: Host, context: SSLContext | None) -> Client:
         client = TlsClient()
         try:
-            await client.connect(
-                f"{'nats' if context is None else 'tls'}://{host}",
-                user=self._address.username,
-                password=self._address.password,
-                tls=context,
-                # A new connection is made by who needs it, and nothing is sent late.
-                allow_reconnect=False,
-                connect_timeout=self.timeout,  # type: ignore[arg-type]  # it takes a float
-                ping_interval=HEARTBEAT,
-                error_cb=_quiet,
-                closed_cb=self._lost,
+            await _apart(
+                client.connect(
+                    f"{'nats' if context is None else 'tls'}://{host}",
+                    user=self._address.username,
+                    password=self._address.password,
+                    tls=context,
+                    # A new connection is made by who needs it, and nothing is sent late.
+                    allow_reconnect=False,
+                    connect_timeout=self.timeout,  # type: ignore[arg-type]  # it takes a float
+                    ping_interval=HEARTBEAT,
+                    error_cb=_quiet,
+                    closed_cb=self._lost,
+                )
             )
         except BaseException:
             await self._end(client)
@@ -191,7 +188,7 @@ class NatsLink:
     async def _end(self, client: Client) -> None:
         with suppress(failures.Error, OSError, TimeoutError):
             async with asyncio.timeout(min(1.0, self.timeout)):
-                await client.close()
+                await _apart(client.close())
 
     def _translated(self, error: Exception) -> BackendError:
         """Without the text, which may repeat an address with its login."""
@@ -223,6 +220,16 @@ def _settings(name: str, kept: Retention, replicas: int) -> dict[str, Any]:
             "headers_only": True,
         },
     }
+
+
+async def _apart(work: Coroutine[Any, Any, T]) -> T:
+    """nats-py's wait_for may swallow the cancellation of who waits: it is kept from it."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait([task])
+    finally:
+        task.cancel()
+    return task.result()
 
 
 async def _quiet(_error: Exception) -> None:
