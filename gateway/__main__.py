@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DISTRIBUTION = "ait-gateway"
 OUR_PACKAGES = ("gateway", "plugins", "backends")
 VARIABLE = "AIT_GATEWAY_CONFIG"
+COMMANDS = frozenset({"serve", "check", "routes", "migrate", "explain", "schema"})
 USUAL_FILES = ("gateway.yaml", "config/gateway.yaml")
 WRONG, INTERRUPTED = 2, 130
 
@@ -31,7 +32,9 @@ class CommandError(GatewayError):
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code. Mistakes are told on stderr; Ctrl-C and a closed pipe say nothing."""
     try:
-        status = _run(_parser().parse_args(arguments))
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        path = _file_with_plugin(given)
+        status = _of_plugin(path, given) if path else _run(_parser().parse_args(given))
         sys.stdout.flush()
     except GatewayError as error:
         print(error, file=sys.stderr)
@@ -78,6 +81,31 @@ def _run(options: argparse.Namespace) -> int:
     if options.command == "migrate":
         return _migrate(resolved, only_look=options.check)
     return _explain(resolved, options)
+
+
+def _file_with_plugin(given: Sequence[str]) -> Path | None:
+    """The file, when the first word is none of our commands and there is a file to look into."""
+    if not given or given[0].startswith("-") or given[0] in COMMANDS:
+        return None
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early.add_argument("-c", "--config", type=Path)
+    path: Path | None = early.parse_known_args(given[1:])[0].config
+    try:
+        return path or _usual_file(os.environ)
+    except CommandError:
+        return None
+
+
+def _of_plugin(path: Path, given: Sequence[str]) -> int:
+    import asyncio
+
+    from gateway.cli.plugin_commands import run
+
+    refuse_strangers(metadata.packages_distributions())
+    resolved = _checked(path)
+    if given[0] not in resolved.plugins:
+        _parser().error(f"{given[0]!r} is neither a command nor a plugin of {path}")
+    return asyncio.run(run(resolved, given[0], given[1:]))
 
 
 def _routes(resolved: Resolved, in_json: bool) -> int:

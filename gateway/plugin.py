@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -60,6 +61,18 @@ class Migrations(NamedTuple):
     folder: Path
 
 
+class Command(NamedTuple):
+    """What a plugin does by `ait-gateway PLUGIN COMMAND`. words: for `--help`.
+
+    arguments: adds its own to the parser; `-c` is there already. run: prints to standard output;
+    a GatewayError or BackendError ends the program with exit code 2.
+    """
+
+    words: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], Awaitable[None]]
+
+
 class Plugin(Generic[OptionsT]):
     """Construct without I/O -> start() -> handlers -> stop(), which works after a failed start.
 
@@ -91,6 +104,11 @@ class Plugin(Generic[OptionsT]):
     def offers(self) -> Any:
         """The in-process API for other plugins and middlewares (`context.plugin(name)`)."""
         return None
+
+    def commands(self) -> Mapping[str, Command]:
+        """By name. They run in a process of their own, on a plugin that was not started; its
+        backends answer and its tables are there."""
+        return {}
 
     def checks(self) -> Mapping[str, HealthCheck]:
         """Named checks for `/readyz`; one that raises, or takes over a second, is a failure."""

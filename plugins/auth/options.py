@@ -9,6 +9,7 @@ import msgspec
 from plugins.auth.accounts.options import AccountOptions
 from plugins.auth.keys.options import KeyOptions
 from plugins.auth.mail.options import MailOptions
+from plugins.auth.oauth.options import TokenOptions
 
 
 class AuthOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,6 +27,7 @@ class AuthOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secret_file: str = "data/auth.key"  # noqa: S105 - a path
     accounts: AccountOptions = msgspec.field(default_factory=AccountOptions)
     keys: KeyOptions = msgspec.field(default_factory=KeyOptions)
+    tokens: TokenOptions = msgspec.field(default_factory=TokenOptions)
     mail: MailOptions = msgspec.field(default_factory=MailOptions)
 
     def __post_init__(self) -> None:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import orjson
 from aiohttp import web
 
 from gateway import Context, Migrations, Plugin
+from gateway.plugin import Command
 from plugins.auth.accounts.changes import Changes
 from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.hashing import Hashing
 from plugins.auth.accounts.sessions import Sessions
+from plugins.auth.commands.everyday import Commands
 from plugins.auth.factors.totp import Totp
 from plugins.auth.keys.at_rest import AtRest, kept_in
 from plugins.auth.keys.issuing import Issuer
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.mail.postman import Postman, transport
+from plugins.auth.oauth.access_tokens import AccessTokens
+from plugins.auth.oauth.clients import Clients
+from plugins.auth.oauth.endpoints import Endpoints
+from plugins.auth.oauth.token_endpoint import TokenEndpoint
 from plugins.auth.options import AuthOptions
 from plugins.auth.pages.joining import Joining
 from plugins.auth.pages.own_account import OwnAccount
@@ -45,18 +50,21 @@ class Auth(Plugin[AuthOptions]):
         self._postman = Postman(sql, options.issuer, options.mail.sender, transport(options.mail))
         self._pruning = Pruning(sql)
         self._pages = Pages(options.issuer, options.name, theme)
+        self._clients = Clients(sql)
         self._issuer: Issuer | None = None
+        self._answered = context.metrics.counter(
+            "gateway_auth_token_requests_total",
+            "Requests for tokens",
+            ("plugin", "grant", "outcome"),
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         sql, options = self.context.backends.sql, self.options
-        secret = options.secret or await asyncio.to_thread(
-            kept_in, self.context.folder / options.secret_file
-        )
-        at_rest = AtRest(secret)
-        self._keyring = Keyring(sql, at_rest, options.keys)
-        await self._keyring.start()
-        self._issuer = Issuer(options.issuer, self._keyring)
+        at_rest = await self._at_rest()
+        keyring = await self._keyring(at_rest)
+        self._issuer = Issuer(options.issuer, keyring)
+        self._endpoints = Endpoints(options.issuer, keyring, self._token_endpoint(keyring))
         self._rooms = Rooms(
             options.accounts,
             self._directory,
@@ -69,8 +77,14 @@ class Auth(Plugin[AuthOptions]):
         self._tasks = [
             asyncio.create_task(self._postman.run(lambda: leads.held)),
             asyncio.create_task(self._pruning.run(lambda: leads.held)),
-            asyncio.create_task(self._keyring.run(lambda: leads.held)),
+            asyncio.create_task(keyring.run(lambda: leads.held)),
         ]
+
+    def commands(self) -> Mapping[str, Command]:
+        async def keyring() -> Keyring:
+            return await self._keyring(await self._at_rest())
+
+        return Commands(self._directory, self._clients, keyring).all()
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -87,13 +101,26 @@ class Auth(Plugin[AuthOptions]):
             *OwnAccount(self._rooms).routes(),
             *SecondFactor(self._rooms).routes(),
             web.get("/static/{file}", self._pages.static),
-            web.get("/jwks.json", self._jwks),
+            *self._endpoints.routes(),
         ]
 
     def offers(self) -> Issuer | None:
         return self._issuer
 
-    async def _jwks(self, request: web.Request) -> web.Response:
-        headers = {"Cache-Control": "max-age=300", "X-Content-Type-Options": "nosniff"}
-        body = orjson.dumps(await self._keyring.jwks())
-        return web.Response(body=body, content_type="application/jwk-set+json", headers=headers)
+    async def _at_rest(self) -> AtRest:
+        """Raises OSError and ValueError."""
+        kept = self.context.folder / self.options.secret_file
+        return AtRest(self.options.secret or await asyncio.to_thread(kept_in, kept))
+
+    async def _keyring(self, at_rest: AtRest) -> Keyring:
+        """Raises BackendError and SealedOtherwise."""
+        made = Keyring(self.context.backends.sql, at_rest, self.options.keys)
+        await made.start()
+        return made
+
+    def _token_endpoint(self, keyring: Keyring) -> TokenEndpoint:
+        tokens = AccessTokens(self.options.issuer, self.options.tokens, keyring)
+        name, answered = self.context.name, self._answered
+        return TokenEndpoint(
+            self._clients, tokens, lambda grant, end: answered.labels(name, grant, end).inc()
+        )

@@ -19,3 +19,24 @@ recovery_codes = sa.Table(
     sa.Column("account_id", sa.String(32), primary_key=True),
     sa.Column("hash", sa.LargeBinary(32), primary_key=True),
 )
+
+passkeys = sa.Table(
+    "auth_passkeys",
+    metadata,
+    sa.Column("id", sa.LargeBinary(1023), primary_key=True),  # the authenticator's own
+    sa.Column("account_id", sa.String(32), nullable=False, index=True),
+    sa.Column("key", sa.LargeBinary, nullable=False),  # COSE, public
+    sa.Column("sign_count", sa.BigInteger, nullable=False),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("used_at", sa.BigInteger, nullable=False),  # 0: not yet
+)
+
+challenges = sa.Table(
+    "auth_challenges",
+    metadata,
+    sa.Column("hash", sa.LargeBinary(32), primary_key=True),
+    sa.Column("purpose", sa.String(8), nullable=False),
+    sa.Column("holder", sa.LargeBinary(32), nullable=False),  # whose browser asked
+    sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
+)

@@ -24,3 +24,13 @@ def upgrade() -> None:
         needed("sealed", sa.LargeBinary),
         needed("signs_at", big),
     )
+    op.create_table(
+        "auth_clients",
+        sa.Column("id", sa.String(32), primary_key=True),
+        needed("name", sa.String(200)),
+        needed("method", sa.String(32)),
+        needed("secret", sa.LargeBinary(32)),
+        needed("grants", sa.String(200)),
+        needed("scopes", sa.String(1000)),
+        needed("created_at", big),
+    )

@@ -8,7 +8,8 @@ import plugins.auth.accounts.tables
 import plugins.auth.audit.tables
 import plugins.auth.factors.tables
 import plugins.auth.keys.tables
-import plugins.auth.mail.tables  # noqa: F401 - each adds its tables
+import plugins.auth.mail.tables
+import plugins.auth.oauth.tables  # noqa: F401 - each adds its tables
 from backends.sql import Sql
 from plugins.auth.tables import metadata
 

@@ -1,0 +1,114 @@
+"""create-client, create-admin and rotate-keys."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Awaitable, Callable, Mapping
+
+import orjson
+
+from gateway.errors import GatewayError
+from gateway.plugin import Command
+from plugins.auth.accounts.directory import Directory
+from plugins.auth.accounts.errors import AccountError
+from plugins.auth.keys.keyring import Keyring
+from plugins.auth.oauth.clients import BASIC, METHODS, Clients
+
+PASSWORD = "AIT_GATEWAY_ADMIN_PASSWORD"  # noqa: S105 - the name of a variable
+HERE = "127.0.0.1"
+
+
+class Commands:
+    """keyring: reads the keys first, when a command needs them."""
+
+    def __init__(
+        self, directory: Directory, clients: Clients, keyring: Callable[[], Awaitable[Keyring]]
+    ) -> None:
+        self._directory = directory
+        self._clients = clients
+        self._keyring = keyring
+
+    def all(self) -> Mapping[str, Command]:
+        return {
+            "create-client": Command(
+                "Register a client; prints it with its secret, as JSON.",
+                _of_client,
+                self.create_client,
+            ),
+            "create-admin": Command(
+                f"Make an account with the role admin; its password is ${PASSWORD}, or asked for.",
+                lambda parser: _add(parser, "--email", "to log in with", required=True),
+                self.create_admin,
+            ),
+            "rotate-keys": Command(
+                "Publish a new signing key, which signs after `keys.ahead` seconds.",
+                lambda parser: None,
+                self.rotate_keys,
+            ),
+        }
+
+    async def create_client(self, options: Namespace) -> None:
+        """Raises GatewayError and BackendError."""
+        try:
+            made, secret = await self._clients.create(
+                options.name, options.scope.split(), options.auth_method
+            )
+        except ValueError as error:
+            raise GatewayError(str(error)) from None
+        _print(
+            client_id=made.id,
+            client_secret=secret,
+            client_name=made.name,
+            token_endpoint_auth_method=made.method,
+            grant_types=sorted(made.grants),
+            scope=" ".join(made.scopes),
+        )
+
+    async def create_admin(self, options: Namespace) -> None:
+        """Raises GatewayError and BackendError."""
+        try:
+            made = await self._directory.register(
+                options.email, _password(), HERE, roles=["admin"], verified=True, letter=False
+            )
+        except AccountError as error:
+            raise GatewayError(str(error) or "that address or password cannot be taken") from None
+        if made is None:
+            raise GatewayError("there is an account with that address")
+        _print(account_id=made, email=options.email, roles=["admin"])
+
+    async def rotate_keys(self, options: Namespace) -> None:
+        key = await (await self._keyring()).rotate()
+        _print(kid=key.kid, alg=key.algorithm, signs_at=key.signs_at)
+
+
+def _of_client(parser: ArgumentParser) -> None:
+    _add(parser, "--name", "what people read", required=True)
+    _add(parser, "--scope", "scopes it may have, with spaces", default="")
+    parser.add_argument(
+        "--auth-method", choices=METHODS, default=BASIC, help="how it says who it is"
+    )
+
+
+def _add(
+    parser: ArgumentParser, name: str, words: str, *, required: bool = False, default: str = ""
+) -> None:
+    parser.add_argument(name, required=required, default=default, help=words)
+
+
+def _password() -> str:
+    """Never an argument, which other users of the machine may read."""
+    if PASSWORD in os.environ:
+        return os.environ[PASSWORD]
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    first = getpass.getpass("Password: ")
+    if getpass.getpass("Again: ") != first:
+        raise GatewayError("the two are not the same")
+    return first
+
+
+def _print(**values: object) -> None:
+    sys.stdout.write(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode() + "\n")

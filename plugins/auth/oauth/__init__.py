@@ -1,0 +1,1 @@
+"""OAuth 2: clients, their authentication, and the token endpoint."""

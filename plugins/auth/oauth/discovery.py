@@ -1,0 +1,19 @@
+"""RFC 8414: what exists, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plugins.auth.oauth.clients import GRANTS, METHODS
+
+
+def metadata(issuer: str) -> dict[str, Any]:
+    """No `response_types_supported`: it would be empty, and section 3.2 leaves such out."""
+    return {
+        "issuer": issuer,
+        "jwks_uri": f"{issuer}/jwks.json",
+        "token_endpoint": f"{issuer}/token",
+        "token_endpoint_auth_methods_supported": list(METHODS),
+        "grant_types_supported": list(GRANTS),
+        "ui_locales_supported": ["en", "es"],
+    }

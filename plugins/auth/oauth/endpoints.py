@@ -1,0 +1,43 @@
+"""The routes of OAuth 2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+import orjson
+from aiohttp import web
+
+from plugins.auth.keys.keyring import Keyring
+from plugins.auth.oauth.discovery import metadata
+from plugins.auth.oauth.errors import answer
+from plugins.auth.oauth.token_endpoint import TokenEndpoint
+
+WELL_KNOWN = "/.well-known/oauth-authorization-server"
+PUBLIC = {"Cache-Control": "max-age=300", "X-Content-Type-Options": "nosniff"}
+
+
+class Endpoints:
+    """The metadata is under the issuer, and where RFC 8414 section 3.1 looks for it: that path
+    holds the issuer's own at its end."""
+
+    def __init__(self, issuer: str, keyring: Keyring, token: TokenEndpoint) -> None:
+        self._keyring = keyring
+        self._token = token
+        self._path = urlsplit(issuer).path
+        self._metadata = metadata(issuer)
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        places = dict.fromkeys([WELL_KNOWN, WELL_KNOWN + self._path])
+        return [
+            web.get("/jwks.json", self._jwks),
+            web.post("/token", self._token.handle),
+            *(web.get(place, self._described) for place in places),
+        ]
+
+    async def _jwks(self, request: web.Request) -> web.Response:
+        body = orjson.dumps(await self._keyring.jwks())
+        return web.Response(body=body, content_type="application/jwk-set+json", headers=PUBLIC)
+
+    async def _described(self, request: web.Request) -> web.Response:
+        return answer(self._metadata, headers=PUBLIC)

@@ -1,0 +1,76 @@
+"""`ait-gateway auth ...` in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from backends.sql import Sql
+from plugins.auth.accounts.directory import Directory
+from plugins.auth.accounts.hashing import Hashing
+from plugins.auth.accounts.options import AccountOptions
+from tests.plugins.auth.people import PASSWORD
+
+
+@pytest.fixture
+def config(tmp_path: Path, sql_url: str) -> Path:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(
+        f'version: 1\nbackends: {{sql: "{sql_url}"}}\n'
+        'plugins: {auth: {use: auth, issuer: "http://localhost/auth"}}\n'
+        "routes: [{id: auth, match: {path: /auth/**}, plugin: auth, strip_prefix: /auth}]\n"
+    )
+    return file
+
+
+def run(config: Path, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gateway", "auth", *words, "-c", str(config)]
+    clean = {name: value for name, value in os.environ.items() if name != "AIT_GATEWAY_CONFIG"}
+    return subprocess.run(command, capture_output=True, text=True, input=given, env=clean)
+
+
+def test_a_client_and_a_key_are_made_in_an_empty_database(config: Path) -> None:
+    made = run(config, "create-client", "--name", "reports", "--scope", "read write")
+    assert made.returncode == 0, made.stderr
+    told = json.loads(made.stdout)
+    assert told["scope"] == "read write"
+    assert len(told["client_secret"]) == 43
+    key = json.loads(run(config, "rotate-keys").stdout)
+    assert key["alg"] == "ES256"
+
+
+async def test_an_admin_has_the_password_of_standard_input(config: Path, sql: Sql) -> None:
+    made = run(config, "create-admin", "--email", "root@example.org", given=PASSWORD + "\n")
+    assert made.returncode == 0, made.stderr
+    directory = Directory(sql, AccountOptions(), Hashing(memory=64, passes=1))
+    account = await directory.verify("root@example.org", PASSWORD, "192.0.2.1")
+    assert account.roles == {"admin"}
+    again = run(config, "create-admin", "--email", "root@example.org", given=PASSWORD + "\n")
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "there is an account" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["create-client", "--name", "x", "--scope", 'a"b'], "is not a scope"),
+        (["create-client"], "--name"),
+        (["dance"], "invalid choice"),
+        ([], "COMMAND"),
+    ],
+)
+def test_mistakes_end_with_2_and_a_reason(tmp_path: Path, words: list[str], told: str) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(
+        f'version: 1\nbackends: {{sql: "sqlite:///{tmp_path}/a.db"}}\n'
+        'plugins: {auth: {use: auth, issuer: "http://localhost/auth"}}\n'
+    )
+    ended = run(file, *words)
+    assert ended.returncode == 2
+    assert told in ended.stderr
+    assert "Traceback" not in ended.stderr
