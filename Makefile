@@ -9,6 +9,8 @@ PIP  := $(PY) -m pip install --quiet --disable-pip-version-check
 
 # Written by `make kernel`; where it is there, it is kept up to date.
 KERNEL := build/.kernel
+COMPILED := bodies client_connections conversations expect limits pass_through plugins request_framing retries \
+  streaming transforms upgrade
 
 .PHONY: help run test test-kernel kernel services lint check build bench bench-quick bench-backends clean
 
@@ -23,8 +25,9 @@ test: $(VENV)/.installed-test uncompiled ## every test, with branch coverage of 
 
 kernel: $(VENV)/.installed-bench $(KERNEL) ## compile the data plane where it is (needs a C compiler): a fifth to a third less CPU
 
-test-kernel: $(VENV)/.installed-test $(KERNEL) ## the tests of the gateway on the compiled data plane
-	$(PY) -m pytest -q -n 2 tests/gateway tests/e2e tests/backends/limits
+test-kernel: $(VENV)/.installed-test $(KERNEL) ## tests of the data plane, compiled
+	$(PY) -m pytest -q -n 2 tests/gateway/http1 tests/gateway/middlewares tests/gateway/upstream \
+	  tests/gateway/routing tests/gateway/test_*.py tests/backends/limits/test_memory.py $(COMPILED:%=tests/e2e/test_%.py)
 
 services: | $(VENV)/bin/python ## the engines that some tests need and no wheel carries, by Go, npm and Maven
 	@$(PY) tests/engines/install.py

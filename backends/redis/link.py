@@ -67,6 +67,8 @@ class Link(ABC):
                 if reads:
                     with suppress(LostConnection, TooSlow, OSError):
                         return await once()
+                if self._closed:
+                    raise BackendError(f"{self.address.where} is closed")
                 return await once()
         except TimeoutError:
             raise BackendUnavailable(
@@ -122,6 +124,8 @@ class ServerLink(Link):
             await connection.disconnect(nowait=True)  # its answer may be still under way
             raise
         finally:
+            if self._closed:  # meanwhile, when the pool has closed what it had
+                await connection.disconnect(nowait=True)
             await self._pool.release(connection)
 
     async def values(self, keys: Sequence[bytes]) -> list[bytes | None]:
