@@ -18,7 +18,7 @@ from plugins.auth.accounts.sessions import Session, Sessions
 from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.log import record
 from plugins.auth.audit.tables import events
-from plugins.auth.factors.tables import recovery_codes, totp
+from plugins.auth.factors.tables import passkeys, recovery_codes, totp
 from plugins.auth.mail.outbox import enqueue
 from plugins.auth.mail.tables import outbox
 
@@ -132,7 +132,7 @@ class Changes:
         """Everything about the person goes; the audit log keeps that there was an account."""
         async with self._sql.write() as connection:
             await self._sessions.end_all(connection, account_id)
-            for table in (totp, recovery_codes, outbox):
+            for table in (totp, recovery_codes, passkeys, outbox):
                 await connection.execute(table.delete().where(table.c.account_id == account_id))
             await links.drop(connection, account_id)
             await connection.execute(accounts.delete().where(accounts.c.id == account_id))
