@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from aiohttp import web
@@ -24,7 +24,9 @@ from plugins.auth.mail.postman import Postman, transport
 from plugins.auth.oauth.access_tokens import AccessTokens
 from plugins.auth.oauth.clients import Clients
 from plugins.auth.oauth.endpoints import Endpoints
+from plugins.auth.oauth.revoked import Revoked
 from plugins.auth.oauth.token_endpoint import TokenEndpoint
+from plugins.auth.oauth.token_state import TokenState
 from plugins.auth.options import AuthOptions
 from plugins.auth.pages.joining import Joining
 from plugins.auth.pages.own_account import OwnAccount
@@ -52,6 +54,7 @@ class Auth(Plugin[AuthOptions]):
         self._pages = Pages(options.issuer, options.name, theme)
         self._clients = Clients(sql)
         self._issuer: Issuer | None = None
+        self._forget: Callable[[], None] = lambda: None
         self._answered = context.metrics.counter(
             "gateway_auth_token_requests_total",
             "Requests for tokens",
@@ -63,8 +66,13 @@ class Auth(Plugin[AuthOptions]):
         sql, options = self.context.backends.sql, self.options
         at_rest = await self._at_rest()
         keyring = await self._keyring(at_rest)
-        self._issuer = Issuer(options.issuer, keyring)
-        self._endpoints = Endpoints(options.issuer, keyring, self._token_endpoint(keyring))
+        revoked = Revoked(sql, self.context.broadcast)
+        self._forget = await revoked.start()
+        self._issuer = Issuer(options.issuer, keyring, revoked.has)
+        audience = options.tokens.audience or options.issuer
+        state = TokenState(options.issuer, audience, self._clients, keyring, revoked)
+        token = self._token_endpoint(keyring)
+        self._endpoints = Endpoints(options.issuer, keyring, token, state)
         self._rooms = Rooms(
             options.accounts,
             self._directory,
@@ -77,6 +85,7 @@ class Auth(Plugin[AuthOptions]):
         self._tasks = [
             asyncio.create_task(self._postman.run(lambda: leads.held)),
             asyncio.create_task(self._pruning.run(lambda: leads.held)),
+            asyncio.create_task(revoked.run()),
             asyncio.create_task(keyring.run(lambda: leads.held)),
         ]
 
@@ -87,6 +96,7 @@ class Auth(Plugin[AuthOptions]):
         return Commands(self._directory, self._clients, keyring).all()
 
     async def stop(self) -> None:
+        self._forget()
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:

@@ -51,6 +51,10 @@ class Keyring:
         now = self._clock()
         return max((key for key in self._keys if key.signs_at <= now), key=lambda key: key.number)
 
+    def named(self, kid: str) -> SigningKey | None:
+        """Of those that are published."""
+        return next((key for key in self._published() if key.kid == kid), None)
+
     async def jwks(self) -> Mapping[str, Any]:
         """The JWK Set: keys that sign, will sign, or signed tokens that may still be valid."""
         return {"keys": [key.public for key in self._published()]}

@@ -34,3 +34,9 @@ def upgrade() -> None:
         needed("scopes", sa.String(1000)),
         needed("created_at", big),
     )
+    op.create_table(
+        "auth_revoked",
+        sa.Column("hash", sa.LargeBinary(32), primary_key=True),
+        sa.Column("at", big, nullable=False, index=True),
+        sa.Column("expires_at", big, nullable=False, index=True),
+    )

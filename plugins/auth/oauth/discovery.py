@@ -14,6 +14,10 @@ def metadata(issuer: str) -> dict[str, Any]:
         "jwks_uri": f"{issuer}/jwks.json",
         "token_endpoint": f"{issuer}/token",
         "token_endpoint_auth_methods_supported": list(METHODS),
+        "introspection_endpoint": f"{issuer}/introspect",
+        "introspection_endpoint_auth_methods_supported": list(METHODS),
+        "revocation_endpoint": f"{issuer}/revoke",
+        "revocation_endpoint_auth_methods_supported": list(METHODS),
         "grant_types_supported": list(GRANTS),
         "ui_locales_supported": ["en", "es"],
     }

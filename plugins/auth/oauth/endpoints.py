@@ -12,6 +12,7 @@ from plugins.auth.keys.keyring import Keyring
 from plugins.auth.oauth.discovery import metadata
 from plugins.auth.oauth.errors import answer
 from plugins.auth.oauth.token_endpoint import TokenEndpoint
+from plugins.auth.oauth.token_state import TokenState
 
 WELL_KNOWN = "/.well-known/oauth-authorization-server"
 PUBLIC = {"Cache-Control": "max-age=300", "X-Content-Type-Options": "nosniff"}
@@ -21,9 +22,12 @@ class Endpoints:
     """The metadata is under the issuer, and where RFC 8414 section 3.1 looks for it: that path
     holds the issuer's own at its end."""
 
-    def __init__(self, issuer: str, keyring: Keyring, token: TokenEndpoint) -> None:
+    def __init__(
+        self, issuer: str, keyring: Keyring, token: TokenEndpoint, state: TokenState
+    ) -> None:
         self._keyring = keyring
         self._token = token
+        self._state = state
         self._path = urlsplit(issuer).path
         self._metadata = metadata(issuer)
 
@@ -32,6 +36,8 @@ class Endpoints:
         return [
             web.get("/jwks.json", self._jwks),
             web.post("/token", self._token.handle),
+            web.post("/introspect", self._state.introspect),
+            web.post("/revoke", self._state.revoke),
             *(web.get(place, self._described) for place in places),
         ]
 

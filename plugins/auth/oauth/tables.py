@@ -15,3 +15,11 @@ clients = sa.Table(
     sa.Column("scopes", sa.String(1000), nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
 )
+
+revoked = sa.Table(
+    "auth_revoked",
+    metadata,
+    sa.Column("hash", sa.LargeBinary(32), primary_key=True),
+    sa.Column("at", sa.BigInteger, nullable=False, index=True),
+    sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
+)

@@ -1,0 +1,102 @@
+"""Introspection and revocation, for a client's own tokens, on every worker."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from typing import Any
+
+import sqlalchemy as sa
+
+from backends.sql import Sql
+from gateway.seat import Subscribers
+from plugins.auth.oauth.revoked import Revoked
+from plugins.auth.oauth.tables import revoked
+from plugins.auth.pruning import Pruning
+from tests.plugins.auth.oauth.test_client_credentials import GRANT, Asker, asker, basic
+
+__all__ = ["asker"]
+
+
+async def ask(asker: Asker, path: str, token: str, other: bool = False) -> tuple[int, Any]:
+    form, headers = {"token": token}, {"Authorization": basic(asker.basic)}
+    if other:
+        form["client_id"], form["client_secret"] = asker.post
+        headers = {}
+    async with asker.session.post(asker.root + path, data=form, headers=headers) as answer:
+        text = await answer.text()
+        return answer.status, json.loads(text) if text else None
+
+
+async def issued(asker: Asker) -> str:
+    _, told, _ = await asker.token(GRANT, Authorization=basic(asker.basic))
+    token: str = told["access_token"]
+    return token
+
+
+async def test_a_revoked_token_opens_nothing_any_more(asker: Asker) -> None:
+    token, kept = await issued(asker), await issued(asker)
+    status, told = await ask(asker, "/auth/introspect", token)
+    assert (status, told["active"], told["client_id"]) == (200, True, asker.basic[0])
+    assert (await asker.get("/api", Authorization=f"Bearer {token}"))[0] == 204
+    assert await ask(asker, "/auth/revoke", token) == (200, None)
+    assert (await asker.get("/api", Authorization=f"Bearer {token}"))[0] == 401
+    assert await ask(asker, "/auth/introspect", token) == (200, {"active": False})
+    assert await ask(asker, "/auth/revoke", token) == (200, None)
+    assert (await asker.get("/api", Authorization=f"Bearer {kept}"))[0] == 204
+
+
+async def test_tokens_of_others_and_what_is_no_token_are_not_active(asker: Asker) -> None:
+    token = await issued(asker)
+    assert await ask(asker, "/auth/introspect", token, other=True) == (200, {"active": False})
+    assert await ask(asker, "/auth/revoke", token, other=True) == (200, None)
+    header, claims, signature = token.split(".")
+    for words in ({"alg": "none"}, {"alg": "HS256"}, {"typ": "JWT"}, {"crit": ["exp"]}):
+        changed = {**json.loads(base64.urlsafe_b64decode(header + "==")), **words}
+        forged = base64.urlsafe_b64encode(json.dumps(changed).encode()).rstrip(b"=").decode()
+        for end in (signature, ""):
+            found = await ask(asker, "/auth/introspect", f"{forged}.{claims}.{end}")
+            assert found == (200, {"active": False})
+    for text in ("x", "a.b.c", "ñ", token + "A" * 9000):
+        assert await ask(asker, "/auth/introspect", text) == (200, {"active": False})
+    assert (await ask(asker, "/auth/introspect", token))[1]["active"]
+    assert (await ask(asker, "/auth/introspect", ""))[1]["error"] == "invalid_request"
+
+
+async def test_strangers_may_ask_nothing(asker: Asker) -> None:
+    for path in ("/auth/introspect", "/auth/revoke"):
+        async with asker.session.post(asker.root + path, data={"token": "x"}) as answer:
+            assert answer.status == 401
+            assert (await answer.json())["error"] == "invalid_client"
+
+
+async def test_other_hosts_and_later_starts_know_it_from_the_table(sql: Sql) -> None:
+    here, there = Revoked(sql, Subscribers()), Revoked(sql, Subscribers())
+    await here.start()
+    await there.start()
+    claims = {"jti": "one", "client_id": "c", "exp": time.time() + 60}
+    task = asyncio.create_task(there.run())
+    await asyncio.gather(*(here.add(claims) for _ in range(20)))
+    for _ in range(100):
+        if not there.has(claims):
+            await asyncio.sleep(0.01)
+    assert there.has(claims)
+    task.cancel()
+    later = Revoked(sql, Subscribers())
+    await later.start()
+    assert later.has(claims)
+    assert not later.has({"jti": "two"})
+
+
+async def test_what_has_expired_is_pruned(sql: Sql) -> None:
+    known = Revoked(sql, Subscribers())
+    await known.add({"jti": "one", "client_id": "c", "exp": time.time() + 60})
+    await Pruning(sql, lambda: time.time() + 59).prune()
+    count = sa.select(sa.func.count()).select_from(revoked)
+    async with sql.read() as connection:
+        assert (await connection.execute(count)).scalar() == 1
+    await Pruning(sql, lambda: time.time() + 61).prune()
+    async with sql.read() as connection:
+        assert (await connection.execute(count)).scalar() == 0
