@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from backends.errors import BackendError
 from backends.sql import Sql
 from plugins.auth.accounts.tables import attempts, links, sessions
+from plugins.auth.factors.tables import challenges
 from plugins.auth.oauth.tables import revoked
 
 BATCH, EVERY = 500, 60.0
@@ -40,6 +41,7 @@ class Pruning:
             (sessions, sessions.c.hash, sessions.c.expires_at),
             (links, links.c.hash, links.c.expires_at),
             (revoked, revoked.c.hash, revoked.c.expires_at),
+            (challenges, challenges.c.hash, challenges.c.expires_at),
             (attempts, attempts.c.key, attempts.c.forget_at),
         ):
             old = sa.select(key).where(over <= int(self._clock())).limit(BATCH)
