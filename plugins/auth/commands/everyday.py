@@ -85,7 +85,7 @@ class Commands:
 
 
 def _of_client(parser: ArgumentParser) -> None:
-    _add(parser, "--name", "what people read", required=True)
+    _add(parser, "--name", "what people read", default="client")
     _add(parser, "--scope", "scopes it may have, with spaces", default="")
     parser.add_argument(
         "--auth-method", choices=METHODS, default=BASIC, help="how it says who it is"

@@ -14,7 +14,7 @@ from backends.errors import BackendError
 from backends.sql import Sql
 from plugins.auth.accounts.inserting import insert
 from plugins.auth.audit.log import record
-from plugins.auth.keys.at_rest import AtRest
+from plugins.auth.keys.at_rest import AtRest, SealedOtherwise
 from plugins.auth.keys.options import DAY, KeyOptions
 from plugins.auth.keys.signing_key import SigningKey, new_private, signing_key
 from plugins.auth.keys.tables import keys
@@ -86,7 +86,7 @@ class Keyring:
             await asyncio.sleep(EVERY)
             try:
                 await (self.keep() if on_duty() else self.read())
-            except BackendError as error:
+            except (BackendError, SealedOtherwise) as error:
                 log.warning("signing keys were not read again: %s", error)
 
     async def read(self) -> None:
