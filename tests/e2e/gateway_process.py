@@ -28,15 +28,22 @@ TROUBLE = (
 )
 
 
+GIVEN: set[int] = set()
+"""Ports that were found free: whoever asked may not listen on them yet."""
+
+
 def free_port() -> int:
     """Below the ephemeral range, so that no outgoing connection takes it meanwhile."""
     for _ in range(1000):
         port = random.randrange(12_000, 32_000)
+        if port in GIVEN:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            GIVEN.add(port)
             return port
     raise AssertionError("no free port")
 

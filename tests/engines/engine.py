@@ -19,11 +19,16 @@ import psutil
 HOST = "127.0.0.1"
 
 
+GIVEN: set[int] = set()
+"""Ports that were found free: whoever asked may not listen on them yet."""
+
+
 def free_port(highest: int = 32_000) -> int:
     """Below the ephemeral range, so that no outgoing connection takes it meanwhile."""
     for _ in range(1000):
         port = random.randrange(12_000, highest)
-        if not listens(port):
+        if port not in GIVEN and not listens(port):
+            GIVEN.add(port)
             return port
     raise AssertionError("no free port")
 
