@@ -50,7 +50,7 @@ class Auth(Plugin[AuthOptions]):
         self._sessions = Sessions(sql, people, options.issuer)
         self._directory = Directory(sql, people, self._hashing)
         self._postman = Postman(sql, options.issuer, options.mail.sender, transport(options.mail))
-        self._pruning = Pruning(sql)
+        self._pruning = Pruning(sql, kept=options.audit.keep)
         self._pages = Pages(options.issuer, options.name, theme)
         self._clients = Clients(sql)
         self._issuer: Issuer | None = None

@@ -6,12 +6,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 import sqlalchemy as sa
 
 from backends.errors import BackendError
 from backends.sql import Sql
 from plugins.auth.accounts.tables import attempts, links, sessions
+from plugins.auth.audit.options import AuditOptions
+from plugins.auth.audit.tables import events
 from plugins.auth.factors.tables import challenges
 from plugins.auth.oauth.tables import revoked
 
@@ -20,9 +23,17 @@ log = logging.getLogger("gateway.auth.pruning")
 
 
 class Pruning:
-    def __init__(self, sql: Sql, clock: Callable[[], float] = time.time) -> None:
+    """kept: seconds that lines of the audit log stay."""
+
+    def __init__(
+        self,
+        sql: Sql,
+        clock: Callable[[], float] = time.time,
+        kept: int = AuditOptions().keep,
+    ) -> None:
         self._sql = sql
         self._clock = clock
+        self._kept = kept
 
     async def run(self, on_duty: Callable[[], bool]) -> None:
         """Until it is cancelled."""
@@ -36,7 +47,8 @@ class Pruning:
 
     async def prune(self) -> bool:
         """A batch of each table; whether there may be more. Raises BackendError."""
-        more = False
+        now = int(self._clock())
+        more = await self._batch(events, events.c.id, events.c.at, now - self._kept)
         for table, key, over in (
             (sessions, sessions.c.hash, sessions.c.expires_at),
             (links, links.c.hash, links.c.expires_at),
@@ -44,8 +56,13 @@ class Pruning:
             (challenges, challenges.c.hash, challenges.c.expires_at),
             (attempts, attempts.c.key, attempts.c.forget_at),
         ):
-            old = sa.select(key).where(over <= int(self._clock())).limit(BATCH)
-            async with self._sql.write() as connection:
-                gone = await connection.execute(table.delete().where(key.in_(old)))
-            more = more or gone.rowcount >= BATCH
+            more = await self._batch(table, key, over, now) or more
         return more
+
+    async def _batch(
+        self, table: sa.Table, key: sa.Column[Any], at: sa.Column[Any], until: int
+    ) -> bool:
+        old = sa.select(key).where(at <= until).limit(BATCH)
+        async with self._sql.write() as connection:
+            gone = await connection.execute(table.delete().where(key.in_(old)))
+        return gone.rowcount >= BATCH

@@ -18,6 +18,7 @@ accounts = sa.Table(
     sa.Column("disabled", sa.Boolean, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("updated_at", sa.BigInteger, nullable=False),
+    sa.Index("ix_auth_accounts_created", "created_at", "id"),
 )
 
 sessions = sa.Table(

@@ -18,10 +18,12 @@ async def record(
     client: str | None = None,
     session: str | None = None,
     address: str | None = None,
+    actor: str | None = None,
     **details: str | int | bool | None,
 ) -> None:
     """Within the `write` block of what it tells of, so that there is never one without the other.
 
+    actor: who did it, when it is an operator: `account:ID`, `client:ID` or `command`.
     details: no secrets and no passwords; the address of a mailbox only where it is the matter.
     """
     await connection.execute(
@@ -32,6 +34,7 @@ async def record(
             client_id=client,
             session_id=session,
             address=address,
+            actor=actor,
             details=orjson.dumps(details).decode(),
         )
     )
