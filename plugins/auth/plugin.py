@@ -24,6 +24,7 @@ from plugins.auth.mail.postman import Postman, transport
 from plugins.auth.oauth.access_tokens import AccessTokens
 from plugins.auth.oauth.clients import Clients
 from plugins.auth.oauth.endpoints import Endpoints
+from plugins.auth.oauth.reading import Reading
 from plugins.auth.oauth.revoked import Revoked
 from plugins.auth.oauth.token_endpoint import TokenEndpoint
 from plugins.auth.oauth.token_state import TokenState
@@ -66,11 +67,11 @@ class Auth(Plugin[AuthOptions]):
         sql, options = self.context.backends.sql, self.options
         at_rest = await self._at_rest()
         keyring = await self._keyring(at_rest)
-        revoked = Revoked(sql, self.context.broadcast)
+        revoked = Revoked(sql, self.context.broadcast, options.tokens.access_lifetime)
         self._forget = await revoked.start()
         self._issuer = Issuer(options.issuer, keyring, revoked.has)
-        audience = options.tokens.audience or options.issuer
-        state = TokenState(options.issuer, audience, self._clients, keyring, revoked)
+        self._sessions.on_end(revoked.sessions)
+        state = TokenState(self._clients, Reading(options.issuer, keyring, revoked), revoked)
         token = self._token_endpoint(keyring)
         self._endpoints = Endpoints(options.issuer, keyring, token, state)
         self._rooms = Rooms(

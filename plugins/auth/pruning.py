@@ -16,7 +16,7 @@ from plugins.auth.accounts.tables import attempts, links, sessions
 from plugins.auth.audit.options import AuditOptions
 from plugins.auth.audit.tables import events
 from plugins.auth.factors.tables import challenges
-from plugins.auth.oauth.tables import revoked
+from plugins.auth.oauth.tables import codes, grants, revoked
 
 BATCH, EVERY = 500, 60.0
 log = logging.getLogger("gateway.auth.pruning")
@@ -52,6 +52,8 @@ class Pruning:
         for table, key, over in (
             (sessions, sessions.c.hash, sessions.c.expires_at),
             (links, links.c.hash, links.c.expires_at),
+            (codes, codes.c.hash, codes.c.expires_at),
+            (grants, grants.c.id, grants.c.expires_at),
             (revoked, revoked.c.hash, revoked.c.expires_at),
             (challenges, challenges.c.hash, challenges.c.expires_at),
             (attempts, attempts.c.key, attempts.c.forget_at),

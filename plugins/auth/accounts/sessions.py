@@ -105,7 +105,10 @@ class Sessions:
         amr: tuple[str, ...],
         waiting: bool = False,
     ) -> str:
-        """Its id. The cookie is new each time, and the session it had before is no more."""
+        """Its id. The cookie is new each time, and the one before is good no more.
+
+        Who logs in again goes on with the session, and what hangs on it; of somebody else it ends.
+        """
         now = int(self._clock())
         token = secrets.token_urlsafe(32)
         lasts = WAITING if waiting else self._options.session_absolute
@@ -122,10 +125,16 @@ class Sessions:
             "address": request["exchange"].client_ip,
             "agent": request.headers.get("User-Agent", "")[:200],
         }
-        before = request.cookies.get(self.cookie)
+        before = _hash(request.cookies.get(self.cookie, ""))
         async with self._sql.write() as connection:
-            if before:
-                await self._end(connection, sessions.c.hash == _hash(before))
+            mine = sa.and_(
+                sessions.c.hash == before, sessions.c.account_id == account_id, self._lives(now)
+            )
+            gone = sessions.delete().where(mine).returning(sessions.c.id, sessions.c.created_at)
+            row = (await connection.execute(gone)).first()
+            if row is not None:
+                values |= {"id": row.id, "created_at": row.created_at}
+            await self._end(connection, sessions.c.hash == before)
             await connection.execute(sessions.insert().values(values))
             if not waiting:
                 await record(

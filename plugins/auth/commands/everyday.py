@@ -7,6 +7,7 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import orjson
 
@@ -15,7 +16,8 @@ from gateway.plugin import Command
 from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.errors import AccountError
 from plugins.auth.keys.keyring import Keyring
-from plugins.auth.oauth.clients import BASIC, METHODS, Clients
+from plugins.auth.oauth.authentication import BASIC, NONE, SECRET_METHODS
+from plugins.auth.oauth.clients import GRANTS, Clients
 
 PASSWORD = "AIT_GATEWAY_ADMIN_PASSWORD"  # noqa: S105 - the name of a variable
 HERE = "127.0.0.1"
@@ -54,16 +56,24 @@ class Commands:
         """Raises GatewayError and BackendError."""
         try:
             made, secret = await self._clients.create(
-                options.name, options.scope.split(), options.auth_method
+                options.name,
+                options.scope.split(),
+                NONE if options.public else options.auth_method,
+                grants=options.grant,
+                redirect_uris=options.redirect_uri,
+                first_party=options.first_party,
+                introspector=options.introspector,
+                audience=options.audience,
             )
         except ValueError as error:
             raise GatewayError(str(error)) from None
         _print(
             client_id=made.id,
-            client_secret=secret,
+            **({"client_secret": secret} if secret else {}),
             client_name=made.name,
             token_endpoint_auth_method=made.method,
             grant_types=sorted(made.grants),
+            redirect_uris=list(made.redirect_uris),
             scope=" ".join(made.scopes),
         )
 
@@ -87,9 +97,15 @@ class Commands:
 def _of_client(parser: ArgumentParser) -> None:
     _add(parser, "--name", "what people read", default="client")
     _add(parser, "--scope", "scopes it may have, with spaces", default="")
-    parser.add_argument(
-        "--auth-method", choices=METHODS, default=BASIC, help="how it says who it is"
-    )
+    _add(parser, "--audience", "`aud` of its tokens, instead of the setting", default="")
+    again = parser.add_argument
+    again("--redirect-uri", action="append", default=[], help="where log-ins end; may be repeated")
+    again("--grant", action="append", default=[], choices=GRANTS, help="may be repeated")
+    again("--auth-method", choices=SECRET_METHODS, default=BASIC, help="how it says who it is")
+    mark = partial(again, action="store_true")
+    mark("--public", help="it can keep no secret: an app on a device or in a browser")
+    mark("--first-party", help="people are not asked whether it may know them")
+    mark("--introspector", help="it may look into tokens of other clients")
 
 
 def _add(

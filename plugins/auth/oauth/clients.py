@@ -1,28 +1,31 @@
-"""Clients, and how they say who they are (RFC 6749 section 2.3)."""
+"""Clients: registered, found, and authenticated."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from urllib.parse import unquote_plus
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from aiohttp import web
 
 from backends.sql import Sql
 from plugins.auth.audit.log import record
-from plugins.auth.oauth.errors import OAuthError, invalid_client
+from plugins.auth.oauth import redirects
+from plugins.auth.oauth.authentication import BASIC, METHODS, NONE, credentials
+from plugins.auth.oauth.errors import invalid_client
 from plugins.auth.oauth.tables import clients
 
-BASIC, POST = METHODS = ("client_secret_basic", "client_secret_post")
-GRANTS = ("client_credentials",)
+CREDENTIALS, CODE, REFRESH = GRANTS = ("client_credentials", "authorization_code", "refresh_token")
+"""What a client may be registered for."""
+PERSONAL = ("openid", "profile", "email", "offline_access")
+"""Scopes of a client that people log in to, unless it is registered with others."""
 SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}", re.ASCII)
 """A scope token of RFC 6749 section 3.3."""
 IDENTIFIER = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -30,11 +33,25 @@ IDENTIFIER = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Client:
+    """first_party: people are not asked whether it may. introspector: it may look into tokens of
+    others. audience: of its tokens, instead of the default. metadata: what else RFC 7591 names.
+    """
+
     id: str
     name: str
     method: str
     grants: frozenset[str]
     scopes: tuple[str, ...]
+    redirect_uris: tuple[str, ...] = ()
+    first_party: bool = False
+    introspector: bool = False
+    audience: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def public(self) -> bool:
+        """It can keep no secret (RFC 6749 section 2.1)."""
+        return self.method == NONE
 
 
 class Clients:
@@ -42,78 +59,122 @@ class Clients:
         self._sql = sql
 
     async def create(
-        self, name: str, scopes: Sequence[str], method: str = BASIC
+        self,
+        name: str,
+        scopes: Iterable[str] = (),
+        method: str = BASIC,
+        *,
+        grants: Iterable[str] = (),
+        redirect_uris: Iterable[str] = (),
+        first_party: bool = False,
+        introspector: bool = False,
+        audience: str = "",
+        metadata: Mapping[str, Any] | None = None,
     ) -> tuple[Client, str]:
-        """With its secret, which is nowhere else. Raises ValueError and BackendError."""
-        if method not in METHODS:
-            raise ValueError(f"the method is one of {', '.join(METHODS)}")
-        if bad := [scope for scope in scopes if not SCOPE.fullmatch(scope)]:
-            raise ValueError(f"{bad[0]!r} is not a scope (RFC 6749 section 3.3)")
-        found, secret = " ".join(dict.fromkeys(scopes)), secrets.token_urlsafe(32)
-        if len(found) > 1000 or not 0 < len(name) <= 200:
-            raise ValueError("a name has 1 to 200 characters, all scopes together 1000")
-        made = Client(secrets.token_hex(16), name, method, frozenset(GRANTS), tuple(found.split()))
-        values = {
-            "id": made.id,
-            "name": name,
-            "method": method,
-            "secret": _hash(secret),
-            "grants": " ".join(sorted(GRANTS)),
-            "scopes": found,
-            "created_at": int(time.time()),
-        }
+        """With its secret, which is nowhere else, and empty for a public client.
+
+        grants: left out, those of a log-in if there are redirect_uris, else client_credentials.
+        scopes: left out, PERSONAL for a log-in. Raises ValueError and BackendError.
+        """
+        uris = tuple(dict.fromkeys(redirect_uris))
+        allowed = frozenset(grants) or frozenset((CODE, REFRESH) if uris else (CREDENTIALS,))
+        found = tuple(dict.fromkeys(scopes)) or (PERSONAL if CODE in allowed else ())
+        made = Client(
+            secrets.token_hex(16),
+            name,
+            method,
+            allowed,
+            found,
+            uris,
+            first_party,
+            introspector,
+            audience,
+            metadata or {},
+        )
+        check(made)
+        secret = secrets.token_urlsafe(32)
+        row = {**row_of(made), "secret": _hash(secret), "created_at": int(time.time())}
         async with self._sql.write() as connection:
-            await connection.execute(clients.insert().values(values))
+            await connection.execute(clients.insert().values(row))
             await record(connection, "client_created", client=made.id, name=name)
-        return made, secret
+        return made, "" if made.public else secret
+
+    async def get(self, client_id: str) -> Client | None:
+        """Raises BackendError."""
+        row = await self._row(client_id)
+        return None if row is None else client_of(row)
 
     async def authenticated(self, request: web.Request, sent: Mapping[str, str]) -> Client:
-        """By the one method it is registered with. Raises OAuthError and BackendError."""
+        """By the one method it is registered with; a public client by its id alone.
+
+        Raises OAuthError and BackendError.
+        """
         method, client_id, secret = credentials(request, sent)
-        row = None
-        if IDENTIFIER.fullmatch(client_id):
-            async with self._sql.read() as connection:
-                query = sa.select(clients).where(clients.c.id == client_id)
-                row = (await connection.execute(query)).first()
+        row = await self._row(client_id)
         kept = row.secret if row is not None else bytes(32)
-        right = hmac.compare_digest(_hash(secret), kept)
+        right = hmac.compare_digest(_hash(secret), kept) or method == NONE
         if row is None or not right or row.method != method:
             raise invalid_client()
-        grants, scopes = frozenset(row.grants.split()), tuple(row.scopes.split())
-        return Client(row.id, row.name, row.method, grants, scopes)
+        return client_of(row)
+
+    async def _row(self, client_id: str) -> Any:
+        if not IDENTIFIER.fullmatch(client_id):
+            return None
+        async with self._sql.read() as connection:
+            query = sa.select(clients).where(clients.c.id == client_id)
+            return (await connection.execute(query)).first()
 
 
-def credentials(request: web.Request, sent: Mapping[str, str]) -> tuple[str, str, str]:
-    """Method, id and secret. Raises OAuthError for none, and for more than one method."""
-    headers = request.headers.getall("Authorization", [])
-    if len(headers) > 1 or (headers and "client_secret" in sent):
-        raise OAuthError("invalid_request", "a client authenticates in one way only")
-    if "client_assertion" in sent or "client_assertion_type" in sent:
-        raise invalid_client()
-    if not headers:
-        if not sent.get("client_id") or not sent.get("client_secret"):
-            raise invalid_client()
-        return POST, sent["client_id"], sent["client_secret"]
-    client_id, secret = _basic(headers[0])
-    if sent.get("client_id", client_id) != client_id:
-        raise OAuthError("invalid_request", "client_id is not that of the Authorization field")
-    return BASIC, client_id, secret
+def check(client: Client) -> None:
+    """What a client may be. Raises ValueError."""
+    if client.method not in METHODS:
+        raise ValueError(f"the method is one of {', '.join(METHODS)}")
+    if unknown := sorted(client.grants.difference(GRANTS)):
+        raise ValueError(f"{unknown[0]!r} is no grant; there are {', '.join(GRANTS)}")
+    if bad := [scope for scope in client.scopes if not SCOPE.fullmatch(scope)]:
+        raise ValueError(f"{bad[0]!r} is not a scope (RFC 6749 section 3.3)")
+    if len(" ".join(client.scopes)) > 1000 or not 0 < len(client.name) <= 200:
+        raise ValueError("a name has 1 to 200 characters, all scopes together 1000")
+    for uri in client.redirect_uris:
+        redirects.check(uri)
+    if len(client.redirect_uris) > 20 or len(client.audience) > 1000:
+        raise ValueError("a client has at most 20 redirect URIs; 1000 characters of audience")
+    if (CODE in client.grants) != bool(client.redirect_uris):
+        raise ValueError("authorization_code and redirect URIs go together")
+    if REFRESH in client.grants and client.grants <= {REFRESH, CREDENTIALS}:
+        raise ValueError("refresh_token needs a grant that begins with a person")
+    if client.public and CREDENTIALS in client.grants:
+        raise ValueError("a public client has no credentials for client_credentials")
 
 
-def _basic(header: str) -> tuple[str, str]:
-    """Both are form-urlencoded within (RFC 6749 section 2.3.1)."""
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic" or len(encoded) > 1000:
-        raise invalid_client()
-    try:
-        pair = base64.b64decode(encoded.strip(), validate=True).decode()
-        client_id, colon, secret = pair.partition(":")
-        found = unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict")
-    except (binascii.Error, ValueError):
-        raise invalid_client() from None
-    if not colon:
-        raise invalid_client()
-    return found
+def row_of(client: Client) -> dict[str, Any]:
+    return {
+        "id": client.id,
+        "name": client.name,
+        "method": client.method,
+        "grants": " ".join(sorted(client.grants)),
+        "scopes": " ".join(client.scopes),
+        "redirect_uris": " ".join(client.redirect_uris),
+        "first_party": client.first_party,
+        "introspector": client.introspector,
+        "audience": client.audience,
+        "metadata": orjson.dumps(client.metadata).decode(),
+    }
+
+
+def client_of(row: Any) -> Client:
+    return Client(
+        row.id,
+        row.name,
+        row.method,
+        frozenset(row.grants.split()),
+        tuple(row.scopes.split()),
+        tuple(row.redirect_uris.split()),
+        row.first_party,
+        row.introspector,
+        row.audience,
+        orjson.loads(row.metadata),
+    )
 
 
 def _hash(secret: str) -> bytes:

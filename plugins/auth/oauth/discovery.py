@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from plugins.auth.oauth.clients import GRANTS, METHODS
+from plugins.auth.oauth.authentication import METHODS, SECRET_METHODS
 
 
-def metadata(issuer: str) -> dict[str, Any]:
+def metadata(issuer: str, grants: Iterable[str]) -> dict[str, Any]:
     """No `response_types_supported`: it would be empty, and section 3.2 leaves such out."""
     return {
         "issuer": issuer,
@@ -15,9 +16,9 @@ def metadata(issuer: str) -> dict[str, Any]:
         "token_endpoint": f"{issuer}/token",
         "token_endpoint_auth_methods_supported": list(METHODS),
         "introspection_endpoint": f"{issuer}/introspect",
-        "introspection_endpoint_auth_methods_supported": list(METHODS),
+        "introspection_endpoint_auth_methods_supported": list(SECRET_METHODS),
         "revocation_endpoint": f"{issuer}/revoke",
         "revocation_endpoint_auth_methods_supported": list(METHODS),
-        "grant_types_supported": list(GRANTS),
+        "grant_types_supported": list(grants),
         "ui_locales_supported": ["en", "es"],
     }

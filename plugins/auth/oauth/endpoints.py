@@ -29,7 +29,8 @@ class Endpoints:
         self._token = token
         self._state = state
         self._path = urlsplit(issuer).path
-        self._metadata = metadata(issuer)
+        self.metadata = metadata(issuer, token.grants)
+        """What the metadata says; a room adds what it serves."""
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         places = dict.fromkeys([WELL_KNOWN, WELL_KNOWN + self._path])
@@ -46,4 +47,4 @@ class Endpoints:
         return web.Response(body=body, content_type="application/jwk-set+json", headers=PUBLIC)
 
     async def _described(self, request: web.Request) -> web.Response:
-        return answer(self._metadata, headers=PUBLIC)
+        return answer(self.metadata, headers=PUBLIC)

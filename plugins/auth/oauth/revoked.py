@@ -1,15 +1,18 @@
-"""Access tokens taken back before they expire, known to every worker within a second."""
+"""Access tokens taken back before they expire, known to every worker within a second:
+one by its `jti`, all of a session by its `sid`, all of a grant by its `grant_id`."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backends.errors import BackendError
 from backends.sql import Sql
@@ -18,10 +21,14 @@ from plugins.auth.accounts.inserting import insert
 from plugins.auth.audit.log import record
 from plugins.auth.oauth.tables import revoked
 
-EVERY = 0.5
+EVERY, SOON = 0.5, 0.05
 TOPIC = "auth.revoked"
 OVERLAP = 60
 """Seconds that a reading goes back, for rows that were written late or by another clock."""
+LEEWAY = 300
+"""Seconds that the jwt middleware may be told to believe a token longer, at most."""
+PATIENCE = 30.0
+"""Seconds for which a transaction is waited for that may not end well."""
 log = logging.getLogger("gateway.auth.revoked")
 
 
@@ -29,16 +36,24 @@ class Revoked:
     """Held in memory until they would have expired: 32 bytes and an expiry for each.
 
     A worker hears of it by broadcast, and reads what other hosts wrote twice a second.
+    lifetime: seconds of an access token.
     """
 
     def __init__(
-        self, sql: Sql, broadcast: Broadcast, clock: Callable[[], float] = time.time
+        self,
+        sql: Sql,
+        broadcast: Broadcast,
+        lifetime: int,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._sql = sql
         self._clock = clock
         self._broadcast = broadcast
+        self._lifetime = lifetime
         self._until: dict[bytes, int] = {}
         self._read_to = 0
+        self._promised: dict[bytes, float] = {}
+        self._stirred = asyncio.Event()
 
     async def start(self) -> Callable[[], None]:
         """What it answers ends it. Raises BackendError."""
@@ -47,18 +62,32 @@ class Revoked:
         return cancel
 
     def has(self, claims: Mapping[str, Any]) -> bool:
-        return _hash(str(claims.get("jti", ""))) in self._until
+        until = self._until
+        if not until:
+            return False
+        if _hash(str(claims.get("jti", ""))) in until:
+            return True
+        sid, grant = claims.get("sid"), claims.get("grant_id")
+        return (sid is not None and _hash(f"sid {sid}") in until) or (
+            grant is not None and _hash(f"grant {grant}") in until
+        )
 
     async def add(self, claims: Mapping[str, Any]) -> None:
-        """Once more is no error. Raises BackendError."""
-        hashed, expires = _hash(claims["jti"]), int(claims["exp"])
-        values = {"hash": hashed, "at": int(self._clock()), "expires_at": expires}
-        adding = insert(self._sql, revoked).values(values).on_conflict_do_nothing()
+        """One token. Once more is no error. Raises BackendError."""
+        hashed, expires = _hash(claims["jti"]), int(claims["exp"]) + LEEWAY
         async with self._sql.write() as connection:
-            if (await connection.execute(adding)).rowcount:
+            if await self._write(connection, [(hashed, expires)]):
                 await record(connection, "token_revoked", client=claims["client_id"])
         self._until[hashed] = expires
-        self._broadcast.publish(TOPIC, expires.to_bytes(8, "big") + hashed)
+        self._tell(hashed, expires)
+
+    async def sessions(self, connection: AsyncConnection, ids: Iterable[str]) -> None:
+        """All tokens of these sessions, once the transaction has ended well."""
+        await self._promise(connection, [f"sid {each}" for each in ids])
+
+    async def grants(self, connection: AsyncConnection, ids: Iterable[str]) -> None:
+        """All tokens of these grants, once the transaction has ended well."""
+        await self._promise(connection, [f"grant {each}" for each in ids])
 
     async def read(self) -> None:
         """What was written since the last time. Raises BackendError."""
@@ -69,25 +98,57 @@ class Revoked:
         async with self._sql.read() as connection:
             for row in await connection.execute(query):
                 self._until[row.hash] = row.expires_at
+                if self._promised.pop(row.hash, None):
+                    self._tell(row.hash, row.expires_at)
         self._read_to = now - OVERLAP
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        turn = 0
+        swept = self._clock()
         while True:
-            await asyncio.sleep(EVERY)
-            turn += 1
+            await self._pause()
+            now = self._clock()
             try:
                 await self.read()
             except BackendError as error:
                 log.warning("revoked tokens were not read: %s", error)
-            if turn % 120 == 0:
-                now = self._clock()
+            self._promised = {key: at for key, at in self._promised.items() if at > now - PATIENCE}
+            if now > swept + 60:
+                swept = now
                 self._until = {key: end for key, end in self._until.items() if end > now}
+
+    async def _pause(self) -> None:
+        """Short while a transaction of this worker is about to revoke something."""
+        self._stirred.clear()
+        if self._promised:
+            await asyncio.sleep(SOON)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stirred.wait(), EVERY)
+
+    async def _promise(self, connection: AsyncConnection, whose: Iterable[str]) -> None:
+        now = self._clock()
+        expires = int(now) + self._lifetime + LEEWAY
+        rows = [(_hash(each), expires) for each in whose]
+        if not rows:
+            return
+        await self._write(connection, rows)
+        self._promised.update({hashed: now for hashed, _ in rows})
+        self._stirred.set()
+
+    async def _write(self, connection: AsyncConnection, rows: list[tuple[bytes, int]]) -> int:
+        """How many are new."""
+        at = int(self._clock())
+        values = [{"hash": hashed, "at": at, "expires_at": end} for hashed, end in rows]
+        adding = insert(self._sql, revoked).values(values).on_conflict_do_nothing()
+        return int((await connection.execute(adding)).rowcount)
+
+    def _tell(self, hashed: bytes, expires: int) -> None:
+        self._broadcast.publish(TOPIC, expires.to_bytes(8, "big") + hashed)
 
     def _heard(self, message: bytes) -> None:
         self._until[message[8:]] = int.from_bytes(message[:8], "big")
 
 
-def _hash(jti: str) -> bytes:
-    return hashlib.sha256(jti.encode()).digest()
+def _hash(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
 
 from backends.errors import BackendError
 from plugins.auth.oauth.access_tokens import AccessTokens
-from plugins.auth.oauth.clients import Client, Clients
+from plugins.auth.oauth.clients import CREDENTIALS, Client, Clients
 from plugins.auth.oauth.errors import OAuthError, answer
 from plugins.auth.oauth.parameters import parameters
 
 Counted = Callable[[str, str], None]
-Grant = Callable[[Client, Mapping[str, str]], dict[str, Any]]
+Grant = Callable[[web.Request, Client, Mapping[str, str]], Awaitable[dict[str, Any]]]
+"""Answers the members of a token response. Raises OAuthError and BackendError."""
+Before = Callable[[web.Request, Client], Awaitable[None]]
 BUSY = OAuthError("temporarily_unavailable", "try again in a moment", 503)
 
 
@@ -25,7 +27,17 @@ class TokenEndpoint:
         self._clients = clients
         self._tokens = tokens
         self._counted = counted
-        self._grants: Mapping[str, Grant] = {"client_credentials": self._client_credentials}
+        self._before: list[Before] = []
+        self.grants: dict[str, Grant] = {CREDENTIALS: self._client_credentials}
+
+    def add(self, grant_type: str, grant: Grant) -> None:
+        """grant_type: a name, or a URN of RFC 6749 section 4.5, which is in `clients.GRANTS`."""
+        self.grants[grant_type] = grant
+
+    def before(self, check: Before) -> None:
+        """Asked before each grant, with the client authenticated. It may put into `request["cnf"]`
+        what the tokens are bound to. Raises OAuthError and BackendError."""
+        self._before.append(check)
 
     async def handle(self, request: web.Request) -> web.Response:
         grant = "other"
@@ -34,12 +46,14 @@ class TokenEndpoint:
             client = await self._clients.authenticated(request, sent)
             if "grant_type" not in sent:
                 raise OAuthError("invalid_request", "grant_type is missing")
-            if sent["grant_type"] not in self._grants:
+            if sent["grant_type"] not in self.grants:
                 raise OAuthError("unsupported_grant_type", "there is no such grant here")
             grant = sent["grant_type"]
             if grant not in client.grants:
                 raise OAuthError("unauthorized_client", "the client may not use this grant")
-            issued = self._grants[grant](client, sent)
+            for check in self._before:
+                await check(request, client)
+            issued = await self.grants[grant](request, client, sent)
         except OAuthError as error:
             self._counted(grant, error.code)
             return error.response()
@@ -49,11 +63,24 @@ class TokenEndpoint:
         self._counted(grant, "issued")
         return answer(issued)
 
-    def _client_credentials(self, client: Client, sent: Mapping[str, str]) -> dict[str, Any]:
+    async def _client_credentials(
+        self, request: web.Request, client: Client, sent: Mapping[str, str]
+    ) -> dict[str, Any]:
         """RFC 6749 section 4.4; all its scopes when it asks for none."""
-        if sent.get("resource", self._tokens.audience) != self._tokens.audience:
-            raise OAuthError("invalid_target", "tokens are for one audience here")  # RFC 8707
-        asked = tuple(dict.fromkeys(sent["scope"].split(" "))) if "scope" in sent else client.scopes
-        if not set(asked) <= set(client.scopes):
-            raise OAuthError("invalid_scope", "the client may not have all of these scopes")
-        return self._tokens.issue(client.id, client.id, asked)
+        check_resource(sent, client.audience or self._tokens.audience)
+        asked = narrowed(sent, client.scopes)
+        return self._tokens.issue(client.id, client, asked, cnf=request.get("cnf"))
+
+
+def narrowed(sent: Mapping[str, str], scopes: tuple[str, ...]) -> tuple[str, ...]:
+    """What is asked for of these, or all of them. Raises OAuthError."""
+    asked = tuple(dict.fromkeys(sent["scope"].split(" "))) if "scope" in sent else scopes
+    if not set(asked) <= set(scopes):
+        raise OAuthError("invalid_scope", "the client may not have all of these scopes")
+    return asked
+
+
+def check_resource(sent: Mapping[str, str], audience: str) -> None:
+    """RFC 8707. Raises OAuthError."""
+    if sent.get("resource", audience) != audience:
+        raise OAuthError("invalid_target", "tokens are for one audience here")

@@ -87,7 +87,9 @@ async def test_the_cookie_is_not_in_the_database(people: People, rooms: Sessions
     assert browser.cookie.encode() not in repr(rows).encode()
 
 
-async def test_each_log_in_has_a_new_cookie_and_ends_the_session_before(rooms: Sessions) -> None:
+async def test_each_log_in_has_a_new_cookie_and_the_one_before_is_good_no_more(
+    rooms: Sessions,
+) -> None:
     browser = Browser(rooms)
     await browser.log_in("ada")
     old = browser.cookie
@@ -98,6 +100,23 @@ async def test_each_log_in_has_a_new_cookie_and_ends_the_session_before(rooms: S
     assert found.id == second
     browser.cookie = old
     assert await browser.current() is None
+
+
+async def test_who_logs_in_again_goes_on_and_somebody_else_does_not(rooms: Sessions) -> None:
+    ended: list[str] = []
+
+    async def note(connection: AsyncConnection, ids: Sequence[str]) -> None:
+        ended.extend(ids)
+
+    rooms.on_end(note)
+    browser = Browser(rooms)
+    first = await browser.log_in("ada")
+    assert await browser.log_in("ada", waiting=True) == first
+    assert await browser.log_in("ada", "pwd", "otp") == first
+    assert ended == []
+    assert len(await rooms.of_account("ada")) == 1
+    assert await browser.log_in("bob") != first
+    assert ended == [first]
 
 
 async def test_it_ends_when_unused_and_in_any_case_later(people: People, rooms: Sessions) -> None:

@@ -44,6 +44,17 @@ def test_a_client_and_a_key_are_made_in_an_empty_database(config: Path) -> None:
     assert key["alg"] == "ES256"
 
 
+def test_a_client_that_people_log_in_to_has_no_secret_if_it_is_public(config: Path) -> None:
+    uris = ["--redirect-uri", "http://127.0.0.1/cb", "--redirect-uri", "https://a.example/cb"]
+    made = run(config, "create-client", "--public", "--first-party", *uris)
+    assert made.returncode == 0, made.stderr
+    told = json.loads(made.stdout)
+    assert told["redirect_uris"] == ["http://127.0.0.1/cb", "https://a.example/cb"]
+    assert told["grant_types"] == ["authorization_code", "refresh_token"]
+    assert told["token_endpoint_auth_method"] == "none"
+    assert "client_secret" not in told
+
+
 async def test_an_admin_has_the_password_of_standard_input(config: Path, sql: Sql) -> None:
     made = run(config, "create-admin", "--email", "root@example.org", given=PASSWORD + "\n")
     assert made.returncode == 0, made.stderr
@@ -59,7 +70,8 @@ async def test_an_admin_has_the_password_of_standard_input(config: Path, sql: Sq
     ("words", "told"),
     [
         (["create-client", "--name", "x", "--scope", 'a"b'], "is not a scope"),
-        (["create-client"], "--name"),
+        (["create-client", "--redirect-uri", "http://a.example/cb"], "is not https"),
+        (["create-admin"], "--email"),
         (["dance"], "invalid choice"),
         ([], "COMMAND"),
     ],

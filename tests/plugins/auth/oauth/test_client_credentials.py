@@ -13,7 +13,8 @@ import jwt
 import pytest
 
 from backends.sql import Sql
-from plugins.auth.oauth.clients import BASIC, POST, Clients
+from plugins.auth.oauth.authentication import BASIC, NONE, POST
+from plugins.auth.oauth.clients import Clients
 from tests.gateway.serving import serving
 
 ISSUER = "http://localhost/auth"
@@ -181,6 +182,6 @@ async def test_the_metadata_says_what_exists_at_both_places(asker: Asker) -> Non
         if name.endswith(("_endpoint", "_uri")):
             path = told[name].removeprefix("http://localhost")
             assert (await asker.get(path))[0] in {200, 405}, name
-    assert told["token_endpoint_auth_methods_supported"] == [BASIC, POST]
+    assert told["token_endpoint_auth_methods_supported"] == [BASIC, POST, NONE]
     assert told["grant_types_supported"] == ["client_credentials"]
     assert (await asker.get("/auth/.well-known/openid-configuration"))[0] == 404

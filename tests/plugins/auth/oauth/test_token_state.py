@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import time
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from backends.sql import Sql
 from gateway.seat import Subscribers
-from plugins.auth.oauth.revoked import Revoked
+from plugins.auth.oauth.authentication import NONE
+from plugins.auth.oauth.clients import Clients
+from plugins.auth.oauth.revoked import LEEWAY, Revoked
 from plugins.auth.oauth.tables import revoked
 from plugins.auth.pruning import Pruning
+from tests.gateway.serving import until
 from tests.plugins.auth.oauth.test_client_credentials import GRANT, Asker, asker, basic
 
 __all__ = ["asker"]
@@ -73,7 +78,7 @@ async def test_strangers_may_ask_nothing(asker: Asker) -> None:
 
 
 async def test_other_hosts_and_later_starts_know_it_from_the_table(sql: Sql) -> None:
-    here, there = Revoked(sql, Subscribers()), Revoked(sql, Subscribers())
+    here, there = Revoked(sql, Subscribers(), 900), Revoked(sql, Subscribers(), 900)
     await here.start()
     await there.start()
     claims = {"jti": "one", "client_id": "c", "exp": time.time() + 60}
@@ -84,19 +89,70 @@ async def test_other_hosts_and_later_starts_know_it_from_the_table(sql: Sql) -> 
             await asyncio.sleep(0.01)
     assert there.has(claims)
     task.cancel()
-    later = Revoked(sql, Subscribers())
+    later = Revoked(sql, Subscribers(), 900)
     await later.start()
     assert later.has(claims)
     assert not later.has({"jti": "two"})
 
 
+async def test_tokens_of_an_ended_session_or_grant_end_on_every_host(sql: Sql) -> None:
+    here, there = Revoked(sql, Subscribers(), 900), Revoked(sql, Subscribers(), 900)
+    tasks = [asyncio.create_task(each.run()) for each in (here, there)]
+    session, grant, other = {"sid": "s1"}, {"sid": "s2", "grant_id": "g1"}, {"grant_id": "s1"}
+    async with sql.write() as connection:
+        await here.sessions(connection, ["s1", "s3"])
+        await here.grants(connection, ["g1"])
+        await here.grants(connection, [])
+    async with asyncio.timeout(5):
+        for claims in (session, grant, {"sid": "s3"}):
+            for each in (here, there):
+                await until(partial(each.has, claims))
+    assert not there.has(other)
+    for task in tasks:
+        task.cancel()
+
+
+async def test_a_session_whose_end_was_not_written_goes_on(sql: Sql) -> None:
+    known = Revoked(sql, Subscribers(), 900)
+    with contextlib.suppress(ZeroDivisionError):
+        async with sql.write() as connection:
+            await known.sessions(connection, ["s1"])
+            _ = 1 / 0
+    await known.read()
+    assert not known.has({"sid": "s1"})
+
+
+async def test_an_introspector_sees_tokens_of_others_and_revokes_none(
+    asker: Asker, sql: Sql
+) -> None:
+    token = await issued(asker)
+    made, secret = await Clients(sql).create("api", ["read"], introspector=True)
+    asker.post = (made.id, secret)
+    sent = {"token": token}
+    who = {"Authorization": basic(asker.post)}
+    for path, active in (("introspect", True), ("revoke", None), ("introspect", True)):
+        url = f"{asker.root}/auth/{path}"
+        async with asker.session.post(url, data=sent, headers=who) as answer:
+            assert answer.status == 200
+            assert active is None or (await answer.json())["active"] is active
+
+
+async def test_a_public_client_revokes_and_does_not_introspect(asker: Asker, sql: Sql) -> None:
+    made, secret = await Clients(sql).create("app", [], NONE, redirect_uris=["com.example:/cb"])
+    assert secret == ""
+    for path, status in (("introspect", 401), ("revoke", 200)):
+        url, sent = f"{asker.root}/auth/{path}", {"token": "x", "client_id": made.id}
+        async with asker.session.post(url, data=sent) as answer:
+            assert answer.status == status
+
+
 async def test_what_has_expired_is_pruned(sql: Sql) -> None:
-    known = Revoked(sql, Subscribers())
+    known = Revoked(sql, Subscribers(), 900)
     await known.add({"jti": "one", "client_id": "c", "exp": time.time() + 60})
-    await Pruning(sql, lambda: time.time() + 59).prune()
+    await Pruning(sql, lambda: time.time() + 59 + LEEWAY).prune()
     count = sa.select(sa.func.count()).select_from(revoked)
     async with sql.read() as connection:
         assert (await connection.execute(count)).scalar() == 1
-    await Pruning(sql, lambda: time.time() + 61).prune()
+    await Pruning(sql, lambda: time.time() + 61 + LEEWAY).prune()
     async with sql.read() as connection:
         assert (await connection.execute(count)).scalar() == 0

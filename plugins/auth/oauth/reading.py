@@ -1,0 +1,43 @@
+"""Access tokens read by the server that signed them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import jwt
+
+from plugins.auth.keys.keyring import Keyring
+from plugins.auth.oauth.revoked import Revoked
+
+LARGEST = 8192
+REQUIRED = ["iss", "sub", "aud", "exp", "iat", "jti", "client_id"]
+
+
+class Reading:
+    def __init__(self, issuer: str, keyring: Keyring, revoked: Revoked) -> None:
+        self._issuer = issuer
+        self._keyring = keyring
+        self._revoked = revoked
+
+    def claims(self, token: str) -> Mapping[str, Any] | None:
+        """Of an access token that we signed for whatever audience, and that is still good."""
+        if len(token) > LARGEST or not token.isascii():
+            return None
+        try:
+            header = jwt.get_unverified_header(token)
+            key = self._keyring.named(str(header.get("kid", "")))
+            if key is None or header.get("typ") != "at+jwt" or "crit" in header:
+                return None
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key.private.public_key(),
+                algorithms=[key.algorithm],
+                issuer=self._issuer,
+                options={"require": REQUIRED, "verify_aud": False},
+            )
+        except jwt.PyJWTError:
+            return None
+        good = claims["exp"] > time.time() and not self._revoked.has(claims)
+        return claims if good else None
