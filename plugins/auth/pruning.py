@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from backends.errors import BackendError
 from backends.sql import Sql
+from plugins.auth.access.tables import api_keys, invitations
 from plugins.auth.accounts.tables import attempts, links, sessions
 from plugins.auth.audit.options import AuditOptions
 from plugins.auth.audit.tables import events
@@ -56,6 +57,8 @@ class Pruning:
             (grants, grants.c.id, grants.c.expires_at),
             (revoked, revoked.c.hash, revoked.c.expires_at),
             (challenges, challenges.c.hash, challenges.c.expires_at),
+            (api_keys, api_keys.c.id, api_keys.c.expires_at),
+            (invitations, invitations.c.id, invitations.c.expires_at),
             (attempts, attempts.c.key, attempts.c.forget_at),
         ):
             more = await self._batch(table, key, over, now) or more

@@ -11,6 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backends.errors import Conflict
 from backends.sql import Sql
+from plugins.auth.access.epoch import moved
+from plugins.auth.access.exporting import held
+from plugins.auth.access.leaving import forget
 from plugins.auth.accounts import links, policy
 from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.directory import LETTERS_FREE, Directory
@@ -135,8 +138,10 @@ class Changes:
             for table in (totp, recovery_codes, passkeys, outbox):
                 await connection.execute(table.delete().where(table.c.account_id == account_id))
             await links.drop(connection, account_id)
+            await forget(connection, account_id)
             await connection.execute(accounts.delete().where(accounts.c.id == account_id))
             await record(connection, "account_closed", account=account_id, address=address)
+            await moved(connection)
 
     async def exported(self, account: Account) -> dict[str, Any]:
         """What is held about the person, without secrets; of the log the last 10,000 lines."""
@@ -147,6 +152,7 @@ class Changes:
                 {"at": row.at, "event": row.event, "address": row.address}
                 for row in await connection.execute(mine.limit(EXPORTED))
             ]
+            access = await held(connection, account.id)
         living = await self._sessions.of_account(account.id)
         return {
             "account": {
@@ -163,6 +169,7 @@ class Changes:
                 {"created_at": each.created_at, "address": each.address, "agent": each.agent}
                 for each in living
             ],
+            **access,
             "log": lines,
         }
 

@@ -11,11 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from plugins.auth.accounts.tables import links
 
-LASTS = {"verify": 86400, "change": 86400, "reset": 1800}
-"""Seconds by purpose."""
+LASTS = {"verify": 86400, "change": 86400, "reset": 1800, "invite": 90 * 86400}
+"""Seconds by purpose. An invitation has an end of its own, and its links go with it."""
 
 
 class Link(NamedTuple):
+    """account_id: of an invitation's link, the invitation's id."""
+
     account_id: str
     email: str
 
@@ -49,10 +51,16 @@ async def take(connection: AsyncConnection, purpose: str, token: str, now: int) 
 
 
 async def works(connection: AsyncConnection, purpose: str, token: str, now: int) -> bool:
-    query = sa.select(links.c.hash).where(
+    return await seen(connection, purpose, token, now) is not None
+
+
+async def seen(connection: AsyncConnection, purpose: str, token: str, now: int) -> Link | None:
+    """What the link stands for; it can be taken still."""
+    query = sa.select(links.c.account_id, links.c.email).where(
         links.c.hash == _hash(token), links.c.purpose == purpose, links.c.expires_at > now
     )
-    return (await connection.execute(query)).first() is not None
+    row = (await connection.execute(query)).first()
+    return Link(row.account_id, row.email) if row is not None else None
 
 
 async def drop(connection: AsyncConnection, account_id: str) -> None:

@@ -56,6 +56,12 @@ ENGLISH = {
         "The second factor of your account was set up, changed or removed. If it was not you, "
         "choose a new password at once:\n\n{link}",
     ),
+    "invite": Letter(
+        "You are invited to an organisation",
+        "Somebody invites you to join their organisation. To see which, and to accept or "
+        "decline:\n\n{link}\n\nIt takes an account with this address. If you do not expect an "
+        "invitation, there is nothing to do.",
+    ),
 }
 SPANISH = {
     "verify": Letter(
@@ -101,6 +107,12 @@ SPANISH = {
         "Tu segundo factor ha cambiado",
         "Se activó, cambió o quitó el segundo factor de tu cuenta. Si no fuiste tú, elige "
         "enseguida una contraseña nueva:\n\n{link}",
+    ),
+    "invite": Letter(
+        "Te invitan a una organización",
+        "Alguien te invita a unirte a su organización. Para ver a cuál, y aceptar o rechazar:"
+        "\n\n{link}\n\nHace falta una cuenta con esta dirección. Si no esperas ninguna "
+        "invitación, no tienes que hacer nada.",
     ),
 }
 

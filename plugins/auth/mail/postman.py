@@ -22,7 +22,12 @@ from plugins.auth.mail.tables import outbox
 
 Send = Callable[[EmailMessage], Awaitable[None]]
 EVERY, CLAIMED, PATIENCE, TRIES = 0.5, 120, 30, 10
-PAGES = {"verify": "/verify", "change": "/verify", "reset": "/reset"}
+PAGES = {
+    "verify": "/verify",
+    "change": "/verify",
+    "reset": "/reset",
+    "invite": "/account/organisations/join",
+}
 PLAIN = {"known": "/login", "nobody": "/register"}
 
 log = logging.getLogger("gateway.auth.mail")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+import plugins.auth.access.tables
 import plugins.auth.accounts.tables
 import plugins.auth.audit.tables
 import plugins.auth.factors.tables

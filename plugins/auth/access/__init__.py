@@ -1,0 +1,1 @@
+"""Who may do what: roles, groups, scopes, grants, organisations, service accounts, API keys."""
