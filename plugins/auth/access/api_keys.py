@@ -39,7 +39,7 @@ class ApiKeyRecord:
 
 
 class ApiKeys:
-    """by: the account that does it, for the audit log. clock: UTC seconds since 1970."""
+    """actor: who does it, as the audit log has it. clock: UTC seconds since 1970."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class ApiKeys:
         scopes: Iterable[str] = (),
         *,
         lifetime: int | None = None,
-        by: str | None = None,
+        actor: str | None = None,
     ) -> tuple[ApiKeyRecord, str]:
         """With the key, which is nowhere else. lifetime: seconds, else the longest.
 
@@ -99,11 +99,13 @@ class ApiKeys:
             adding = api_keys.insert().values(**values, scopes=kept).returning(api_keys)
             row = (await connection.execute(adding)).one()
             await record(
-                connection, "api_key_created", account=owner, key=row.id, scopes=kept, by=by
+                connection, "api_key_created", account=owner, key=row.id, scopes=kept, actor=actor
             )
         return key_of(row), key
 
-    async def revoke(self, key_id: str, *, owner: str | None = None, by: str | None = None) -> bool:
+    async def revoke(
+        self, key_id: str, *, owner: str | None = None, actor: str | None = None
+    ) -> bool:
         """Whether there was one (of this owner). No worker takes it a second later."""
         one = api_keys.delete().where(api_keys.c.id == key_id)
         if owner is not None:
@@ -111,7 +113,7 @@ class ApiKeys:
         async with self._epoch.write() as connection:
             gone = (await connection.execute(one.returning(api_keys.c.owner_id))).scalar()
             if gone is not None:
-                await record(connection, "api_key_revoked", account=gone, key=key_id, by=by)
+                await record(connection, "api_key_revoked", account=gone, key=key_id, actor=actor)
         return gone is not None
 
     async def _room(self, connection: AsyncConnection, owner: str, now: int) -> None:

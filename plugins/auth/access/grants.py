@@ -32,7 +32,7 @@ class Held:
 
 
 class Grants:
-    """by: the account that does it, for the audit log. clock: UTC seconds since 1970."""
+    """actor: who does it, as the audit log has it. clock: UTC seconds since 1970."""
 
     def __init__(self, sql: Sql, epoch: Epoch, clock: Callable[[], float] = time.time) -> None:
         self._sql = sql
@@ -56,7 +56,7 @@ class Grants:
             )
             return [Held(row.kind, row.holder, row.permission, row.created_at) for row in found]
 
-    async def give(self, kind: Kind, holder: str, given: str, *, by: str | None = None) -> bool:
+    async def give(self, kind: Kind, holder: str, given: str, *, actor: str | None = None) -> bool:
         """Whether it was not given before. Raises ValueError and Missing."""
         values = {
             "kind": kind,
@@ -74,10 +74,12 @@ class Grants:
                 await must_be_there(connection, holder)
             added = await connection.execute(adding)
             if added.rowcount:
-                await record(connection, "granted", **_about(kind, holder), permission=given, by=by)
+                await record(
+                    connection, "granted", **_about(kind, holder), permission=given, actor=actor
+                )
         return bool(added.rowcount)
 
-    async def take(self, kind: Kind, holder: str, given: str, *, by: str | None = None) -> bool:
+    async def take(self, kind: Kind, holder: str, given: str, *, actor: str | None = None) -> bool:
         """Whether it was given."""
         one = sa.and_(
             grants.c.kind == kind, grants.c.holder == holder, grants.c.permission == given
@@ -86,10 +88,10 @@ class Grants:
             gone = await connection.execute(grants.delete().where(one))
             if gone.rowcount:
                 about = _about(kind, holder)
-                await record(connection, "grant_taken", **about, permission=given, by=by)
+                await record(connection, "grant_taken", **about, permission=given, actor=actor)
         return bool(gone.rowcount)
 
-    async def forget(self, resource: str, *, by: str | None = None) -> int:
+    async def forget(self, resource: str, *, actor: str | None = None) -> int:
         """How many went: all on a resource that is no more, and on all below it."""
         escaped = resource.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
         of_it = sa.or_(
@@ -99,7 +101,7 @@ class Grants:
         async with self._epoch.write() as connection:
             gone = await connection.execute(grants.delete().where(of_it))
             if gone.rowcount:
-                await record(connection, "grants_forgotten", resource=resource, by=by)
+                await record(connection, "grants_forgotten", resource=resource, actor=actor)
         return gone.rowcount
 
 

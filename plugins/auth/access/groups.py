@@ -33,7 +33,7 @@ class Group:
 
 
 class Groups:
-    """by: the account that does it, for the audit log. clock: UTC seconds since 1970."""
+    """actor: who does it, as the audit log has it. clock: UTC seconds since 1970."""
 
     def __init__(self, sql: Sql, epoch: Epoch, clock: Callable[[], float] = time.time) -> None:
         self._sql = sql
@@ -58,7 +58,7 @@ class Groups:
         roles: Iterable[str] = (),
         *,
         description: str = "",
-        by: str | None = None,
+        actor: str | None = None,
     ) -> Group:
         """Raises ValueError, Missing for a role that is not there, and Taken."""
         now = int(self._clock())
@@ -73,7 +73,7 @@ class Groups:
             adding = insert(self._sql, groups).values(**values, roles=kept)
             if not (await connection.execute(adding.on_conflict_do_nothing())).rowcount:
                 raise Taken("there is a group of that name")
-            await record(connection, "group_created", group=name, roles=kept, by=by)
+            await record(connection, "group_created", group=name, roles=kept, actor=actor)
         return Group(name, str(values["description"]), tuple(kept.split()), now, now)
 
     async def update(
@@ -82,7 +82,7 @@ class Groups:
         *,
         roles: Iterable[str] | None = None,
         description: str | None = None,
-        by: str | None = None,
+        actor: str | None = None,
     ) -> Group:
         """What is None stays. Raises ValueError and Missing."""
         values: dict[str, Any] = {"updated_at": int(self._clock())}
@@ -95,10 +95,10 @@ class Groups:
             row = (await connection.execute(changing.returning(groups))).first()
             if row is None:
                 raise Missing("there is no such group")
-            await record(connection, "group_changed", group=name, roles=row.roles, by=by)
+            await record(connection, "group_changed", group=name, roles=row.roles, actor=actor)
         return _group(row)
 
-    async def delete(self, name: str, *, by: str | None = None) -> bool:
+    async def delete(self, name: str, *, actor: str | None = None) -> bool:
         """Whether there was one; its members and grants go with it."""
         async with self._epoch.write() as connection:
             gone = await connection.execute(groups.delete().where(groups.c.name == name))
@@ -109,7 +109,7 @@ class Groups:
             )
             its_own = sa.and_(grants.c.kind == "group", grants.c.holder == name)
             await connection.execute(grants.delete().where(its_own))
-            await record(connection, "group_deleted", group=name, by=by)
+            await record(connection, "group_deleted", group=name, actor=actor)
         return True
 
     async def members(self, name: str, *, after: str = "", limit: int = 100) -> list[str]:
@@ -133,7 +133,7 @@ class Groups:
         async with self._sql.read() as connection:
             return list((await connection.execute(query)).scalars())
 
-    async def add(self, name: str, principal_id: str, *, by: str | None = None) -> bool:
+    async def add(self, name: str, principal_id: str, *, actor: str | None = None) -> bool:
         """Whether it was not a member before. Raises Missing."""
         adding = insert(self._sql, group_members).values(group_name=name, principal_id=principal_id)
         async with self._epoch.write() as connection:
@@ -144,17 +144,21 @@ class Groups:
             await must_be_there(connection, principal_id)
             added = await connection.execute(adding.on_conflict_do_nothing())
             if added.rowcount:
-                await record(connection, "group_joined", account=principal_id, group=name, by=by)
+                await record(
+                    connection, "group_joined", account=principal_id, group=name, actor=actor
+                )
         return bool(added.rowcount)
 
-    async def remove(self, name: str, principal_id: str, *, by: str | None = None) -> bool:
+    async def remove(self, name: str, principal_id: str, *, actor: str | None = None) -> bool:
         """Whether it was a member."""
         members = group_members.c
         one = sa.and_(members.group_name == name, members.principal_id == principal_id)
         async with self._epoch.write() as connection:
             gone = await connection.execute(group_members.delete().where(one))
             if gone.rowcount:
-                await record(connection, "group_left", account=principal_id, group=name, by=by)
+                await record(
+                    connection, "group_left", account=principal_id, group=name, actor=actor
+                )
         return bool(gone.rowcount)
 
 

@@ -43,7 +43,8 @@ class Invitation:
 
 
 class Invitations:
-    """by: the account that invites. clock: UTC seconds since 1970."""
+    """by: the account that invites. actor: who does it, as the audit log has it. clock: UTC
+    seconds since 1970."""
 
     def __init__(
         self,
@@ -89,6 +90,7 @@ class Invitations:
         roles: Iterable[str] = (),
         locale: str = "en",
         by: str | None = None,
+        actor: str | None = None,
     ) -> Invitation | None:
         """A letter; None when the address had too many. One that is open is replaced.
 
@@ -123,12 +125,22 @@ class Invitations:
             await connection.execute(invitations.insert().values(**values, roles=kept))
             await enqueue(connection, "invite", email, locale, now, account_id=str(values["id"]))
             await record(
-                connection, "invited", account=by, organisation=organisation_id, email=email
+                connection,
+                "invited",
+                account=by,
+                actor=actor,
+                organisation=organisation_id,
+                email=email,
             )
         return _invitation(values["id"], name, {**values, "roles": kept})
 
     async def withdraw(
-        self, organisation_id: str, invitation_id: str, *, by: str | None = None
+        self,
+        organisation_id: str,
+        invitation_id: str,
+        *,
+        by: str | None = None,
+        actor: str | None = None,
     ) -> bool:
         """Whether it was open."""
         gone = invitations.delete().where(
@@ -139,7 +151,11 @@ class Invitations:
             if found:
                 await links.drop(connection, invitation_id)
                 await record(
-                    connection, "invitation_withdrawn", account=by, organisation=organisation_id
+                    connection,
+                    "invitation_withdrawn",
+                    account=by,
+                    actor=actor,
+                    organisation=organisation_id,
                 )
         return bool(found)
 
@@ -172,7 +188,7 @@ class Invitations:
                 "roles": row.roles,
                 "joined_at": now,
             }
-            await join(connection, self._sql, membership, row.invited_by)
+            await join(connection, self._sql, membership, None)
         return organisation_id
 
     async def decline(self, invitation_id: str, account: Account) -> bool:

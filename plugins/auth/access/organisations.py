@@ -48,7 +48,7 @@ class Member:
 
 
 class Organisations:
-    """by: the account that does it, for the audit log. clock: UTC seconds since 1970."""
+    """actor: who does it, as the audit log has it. clock: UTC seconds since 1970."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Organisations:
         return None if row is None else _organisation(row)
 
     async def create(
-        self, name: str, owner: str, *, bounded: bool = True, by: str | None = None
+        self, name: str, owner: str, *, bounded: bool = True, actor: str | None = None
     ) -> Organisation:
         """bounded: by how many the owner may have made. Raises ValueError, Missing, TooMany."""
         now = int(self._clock())
@@ -96,12 +96,12 @@ class Organisations:
                 )
             )
             await record(
-                connection, "organisation_created", account=owner, organisation=made.id, by=by
+                connection, "organisation_created", account=owner, organisation=made.id, actor=actor
             )
         return made
 
     async def rename(
-        self, organisation_id: str, name: str, *, by: str | None = None
+        self, organisation_id: str, name: str, *, actor: str | None = None
     ) -> Organisation:
         """Raises ValueError and Missing."""
         mine = organisations.update().where(organisations.c.id == organisation_id)
@@ -110,10 +110,10 @@ class Organisations:
             row = (await connection.execute(changing.returning(organisations))).first()
             if row is None:
                 raise Missing("there is no such organisation")
-            await record(connection, "organisation_renamed", organisation=row.id, by=by)
+            await record(connection, "organisation_renamed", organisation=row.id, actor=actor)
         return _organisation(row)
 
-    async def delete(self, organisation_id: str, *, by: str | None = None) -> bool:
+    async def delete(self, organisation_id: str, *, actor: str | None = None) -> bool:
         """Whether there was one; members, invitations and grants below it go with it."""
         gone = organisations.delete().where(organisations.c.id == organisation_id)
         async with self._epoch.write() as connection:
@@ -124,7 +124,9 @@ class Organisations:
                 await connection.execute(table.delete().where(its_own))
             below = grants.c.permission.startswith(f"organisations/{organisation_id}/")
             await connection.execute(grants.delete().where(below))
-            await record(connection, "organisation_deleted", organisation=organisation_id, by=by)
+            await record(
+                connection, "organisation_deleted", organisation=organisation_id, actor=actor
+            )
         return True
 
     async def of(self, account_id: str) -> list[Member]:
@@ -160,7 +162,7 @@ class Organisations:
         *,
         owner: bool = False,
         roles: Iterable[str] = (),
-        by: str | None = None,
+        actor: str | None = None,
     ) -> bool:
         """Whether the account was no member before. Raises Missing and ValueError."""
         async with self._epoch.write() as connection:
@@ -173,7 +175,7 @@ class Organisations:
                 "roles": await existing(connection, roles),
                 "joined_at": int(self._clock()),
             }
-            return await join(connection, self._sql, membership, by)
+            return await join(connection, self._sql, membership, actor)
 
     async def set_member(
         self,
@@ -182,7 +184,7 @@ class Organisations:
         *,
         owner: bool | None = None,
         roles: Iterable[str] | None = None,
-        by: str | None = None,
+        actor: str | None = None,
     ) -> None:
         """What is None stays. Raises Missing, LastOwner and ValueError."""
         values: dict[str, Any] = {}
@@ -205,10 +207,12 @@ class Organisations:
                 organisation=organisation_id,
                 owner=owner,
                 roles=values.get("roles"),
-                by=by,
+                actor=actor,
             )
 
-    async def remove(self, organisation_id: str, account_id: str, *, by: str | None = None) -> bool:
+    async def remove(
+        self, organisation_id: str, account_id: str, *, actor: str | None = None
+    ) -> bool:
         """Whether there was such a member. Whoever is alone takes the organisation along.
 
         Raises LastOwner.
@@ -229,7 +233,11 @@ class Organisations:
                 return False
             await drop_empty(connection, [organisation_id])
             await record(
-                connection, "member_left", account=account_id, organisation=organisation_id, by=by
+                connection,
+                "member_left",
+                account=account_id,
+                organisation=organisation_id,
+                actor=actor,
             )
         return True
 
@@ -241,7 +249,7 @@ class Organisations:
 
 
 async def join(
-    connection: AsyncConnection, sql: Sql, membership: Mapping[str, Any], by: str | None
+    connection: AsyncConnection, sql: Sql, membership: Mapping[str, Any], actor: str | None
 ) -> bool:
     """Whether the account was no member before. membership: a row, as it is kept."""
     adding = insert(sql, memberships).values(membership).on_conflict_do_nothing()
@@ -254,7 +262,7 @@ async def join(
             organisation=membership["organisation_id"],
             owner=membership["owner"],
             roles=membership["roles"],
-            by=by,
+            actor=actor,
         )
     return added
 

@@ -37,7 +37,7 @@ class Role:
 
 
 class Roles:
-    """by: the account that does it, for the audit log. clock: UTC seconds since 1970."""
+    """actor: who does it, as the audit log has it. clock: UTC seconds since 1970."""
 
     def __init__(self, sql: Sql, epoch: Epoch, clock: Callable[[], float] = time.time) -> None:
         self._sql = sql
@@ -62,7 +62,7 @@ class Roles:
         permissions: Iterable[str],
         *,
         description: str = "",
-        by: str | None = None,
+        actor: str | None = None,
     ) -> Role:
         """Raises ValueError and Taken."""
         now = int(self._clock())
@@ -78,7 +78,7 @@ class Roles:
         async with self._epoch.write() as connection:
             if not (await connection.execute(adding)).rowcount:
                 raise Taken("there is a role of that name")
-            await record(connection, "role_created", role=name, permissions=kept, by=by)
+            await record(connection, "role_created", role=name, permissions=kept, actor=actor)
         return Role(name, str(values["description"]), tuple(kept.split()), now, now)
 
     async def update(
@@ -87,7 +87,7 @@ class Roles:
         *,
         permissions: Iterable[str] | None = None,
         description: str | None = None,
-        by: str | None = None,
+        actor: str | None = None,
     ) -> Role:
         """What is None stays. Raises ValueError, Missing and BuiltIn."""
         if name == ADMIN:
@@ -102,10 +102,12 @@ class Roles:
             row = (await connection.execute(changing)).first()
             if row is None:
                 raise Missing("there is no such role")
-            await record(connection, "role_changed", role=name, permissions=row.permissions, by=by)
+            await record(
+                connection, "role_changed", role=name, permissions=row.permissions, actor=actor
+            )
         return _role(row)
 
-    async def delete(self, name: str, *, by: str | None = None) -> bool:
+    async def delete(self, name: str, *, actor: str | None = None) -> bool:
         """Whether there was one; nobody holds it any more. Raises BuiltIn."""
         if name == ADMIN:
             raise BuiltIn("the role admin stays as it is")
@@ -117,7 +119,7 @@ class Roles:
                 without = sa.func.replace(_spaced(table), f" {name} ", " ")
                 changing = table.update().where(_holds(table, name))
                 await connection.execute(changing.values(roles=sa.func.trim(without)))
-            await record(connection, "role_deleted", role=name, by=by)
+            await record(connection, "role_deleted", role=name, actor=actor)
         return True
 
     async def held_by(self, account_id: str) -> tuple[str, ...]:
@@ -141,7 +143,7 @@ class Roles:
             return list((await connection.execute(query)).scalars())
 
     async def set_held(
-        self, account_id: str, names: Iterable[str], *, by: str | None = None
+        self, account_id: str, names: Iterable[str], *, actor: str | None = None
     ) -> tuple[str, ...]:
         """All that an account has itself from now on. Raises Missing and ValueError."""
         async with self._epoch.write() as connection:
@@ -150,7 +152,7 @@ class Roles:
             changing = mine.values(roles=kept, updated_at=int(self._clock()))
             if not (await connection.execute(changing)).rowcount:
                 raise Missing("there is no such account")
-            await record(connection, "roles_given", account=account_id, roles=kept, by=by)
+            await record(connection, "roles_given", account=account_id, roles=kept, actor=actor)
         return tuple(kept.split())
 
 

@@ -38,7 +38,7 @@ class Scope:
 
 
 class Scopes:
-    """by: the account that does it, for the audit log. clock: UTC seconds since 1970."""
+    """actor: who does it, as the audit log has it. clock: UTC seconds since 1970."""
 
     def __init__(self, sql: Sql, epoch: Epoch, clock: Callable[[], float] = time.time) -> None:
         self._sql = sql
@@ -63,7 +63,7 @@ class Scopes:
         permissions: Iterable[str],
         *,
         description: str = "",
-        by: str | None = None,
+        actor: str | None = None,
     ) -> Scope:
         """Raises ValueError, also for a name that has a meaning already, and Taken."""
         if not SCOPE.fullmatch(name) or name in RESERVED:
@@ -81,7 +81,7 @@ class Scopes:
         async with self._epoch.write() as connection:
             if not (await connection.execute(adding)).rowcount:
                 raise Taken("there is a scope of that name")
-            await record(connection, "scope_created", scope=name, permissions=kept, by=by)
+            await record(connection, "scope_created", scope=name, permissions=kept, actor=actor)
         return Scope(name, str(values["description"]), tuple(kept.split()), now, now)
 
     async def update(
@@ -90,7 +90,7 @@ class Scopes:
         *,
         permissions: Iterable[str] | None = None,
         description: str | None = None,
-        by: str | None = None,
+        actor: str | None = None,
     ) -> Scope:
         """What is None stays. Raises ValueError and Missing."""
         values: dict[str, Any] = {"updated_at": int(self._clock())}
@@ -104,16 +104,16 @@ class Scopes:
             if row is None:
                 raise Missing("there is no such scope")
             await record(
-                connection, "scope_changed", scope=name, permissions=row.permissions, by=by
+                connection, "scope_changed", scope=name, permissions=row.permissions, actor=actor
             )
         return _scope(row)
 
-    async def delete(self, name: str, *, by: str | None = None) -> bool:
+    async def delete(self, name: str, *, actor: str | None = None) -> bool:
         """Whether there was one. Tokens and keys that have it may do nothing by it."""
         async with self._epoch.write() as connection:
             gone = await connection.execute(scopes.delete().where(scopes.c.name == name))
             if gone.rowcount:
-                await record(connection, "scope_deleted", scope=name, by=by)
+                await record(connection, "scope_deleted", scope=name, actor=actor)
         return bool(gone.rowcount)
 
 

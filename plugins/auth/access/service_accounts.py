@@ -37,7 +37,7 @@ class ServiceAccount:
 
 
 class ServiceAccounts:
-    """by: the account that does it, for the audit log. clock: UTC seconds since 1970."""
+    """actor: who does it, as the audit log has it. clock: UTC seconds since 1970."""
 
     def __init__(self, sql: Sql, epoch: Epoch, clock: Callable[[], float] = time.time) -> None:
         self._sql = sql
@@ -63,7 +63,7 @@ class ServiceAccounts:
         roles: Iterable[str] = (),
         *,
         client_id: str | None = None,
-        by: str | None = None,
+        actor: str | None = None,
     ) -> ServiceAccount:
         """Raises ValueError, Missing, and Taken for the name or the client."""
         now = int(self._clock())
@@ -88,7 +88,7 @@ class ServiceAccounts:
                     client=client_id,
                     name=row.name,
                     roles=kept,
-                    by=by,
+                    actor=actor,
                 )
         except Conflict:
             raise Taken("another has that name or that client") from None
@@ -101,7 +101,7 @@ class ServiceAccounts:
         name: str | None = None,
         roles: Iterable[str] | None = None,
         disabled: bool | None = None,
-        by: str | None = None,
+        actor: str | None = None,
     ) -> ServiceAccount:
         """What is None stays. Raises ValueError, Missing and Taken."""
         values: dict[str, Any] = {"updated_at": int(self._clock())}
@@ -125,20 +125,20 @@ class ServiceAccounts:
                     name=row.name,
                     roles=row.roles,
                     disabled=row.disabled,
-                    by=by,
+                    actor=actor,
                 )
         except Conflict:
             raise Taken("another has that name") from None
         return _account(row)
 
-    async def delete(self, account_id: str, *, by: str | None = None) -> bool:
+    async def delete(self, account_id: str, *, actor: str | None = None) -> bool:
         """Whether there was one; its keys, grants and memberships go with it."""
         mine = service_accounts.delete().where(service_accounts.c.id == account_id)
         async with self._epoch.write() as connection:
             if not (await connection.execute(mine)).rowcount:
                 return False
             await forget(connection, account_id)
-            await record(connection, "service_account_deleted", account=account_id, by=by)
+            await record(connection, "service_account_deleted", account=account_id, actor=actor)
         return True
 
 

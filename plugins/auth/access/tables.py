@@ -46,7 +46,7 @@ group_members = sa.Table(
 )
 
 grants = sa.Table(
-    "auth_grants",
+    "auth_permission_grants",
     metadata,
     sa.Column("kind", sa.String(10), primary_key=True),  # of the holder: principal or group
     sa.Column("holder", sa.String(64), primary_key=True),

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
-down_revision = "0004"
+down_revision = "0005"
 
 big = sa.BigInteger
 
@@ -51,7 +51,7 @@ def upgrade() -> None:
         sa.Column("principal_id", sa.String(32), primary_key=True, index=True),
     )
     op.create_table(
-        "auth_grants",
+        "auth_permission_grants",
         sa.Column("kind", sa.String(10), primary_key=True),
         sa.Column("holder", sa.String(64), primary_key=True),
         sa.Column("permission", sa.String(400), primary_key=True, index=True),

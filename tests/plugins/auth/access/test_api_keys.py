@@ -33,7 +33,7 @@ def test_a_key_is_recognised_and_a_mistyped_one_is_not() -> None:
 
 async def test_of_a_key_only_its_digest_is_kept(desk: Desk) -> None:
     ada = await desk.person("ada")
-    made, key = await desk.keys.create(ada, "laptop", ["roles"], lifetime=60, by=ada)
+    made, key = await desk.keys.create(ada, "laptop", ["roles"], lifetime=60, actor="command")
     async with desk.sql.read() as connection:
         row = (await connection.execute(sa.select(api_keys))).one()
     assert row.hash == digest_of(key.encode())
