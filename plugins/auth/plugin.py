@@ -14,8 +14,10 @@ from gateway.plugin import Command
 from plugins.auth.accounts.changes import Changes
 from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.hashing import Hashing
+from plugins.auth.accounts.operators import Operators
 from plugins.auth.accounts.sessions import Sessions
 from plugins.auth.commands.everyday import Commands
+from plugins.auth.commands.people import PeopleCommands
 from plugins.auth.factors.totp import Totp
 from plugins.auth.keys.at_rest import AtRest, kept_in
 from plugins.auth.keys.issuing import Issuer
@@ -50,6 +52,8 @@ class Auth(Plugin[AuthOptions]):
         self._hashing = Hashing(people.hash_memory, people.hash_passes)
         self._sessions = Sessions(sql, people, options.issuer)
         self._directory = Directory(sql, people, self._hashing)
+        self._changes = Changes(sql, self._directory, self._sessions)
+        self._operators = Operators(sql, self._directory, self._sessions, self._changes)
         self._postman = Postman(sql, options.issuer, options.mail.sender, transport(options.mail))
         self._pruning = Pruning(sql, kept=options.audit.keep)
         self._pages = Pages(options.issuer, options.name, theme)
@@ -78,7 +82,7 @@ class Auth(Plugin[AuthOptions]):
             options.accounts,
             self._directory,
             self._sessions,
-            Changes(sql, self._directory, self._sessions),
+            self._changes,
             Totp(sql, at_rest, self._hashing, options.name),
             self._pages,
         )
@@ -94,7 +98,8 @@ class Auth(Plugin[AuthOptions]):
         async def keyring() -> Keyring:
             return await self._keyring(await self._at_rest())
 
-        return Commands(self._directory, self._clients, keyring).all()
+        people = PeopleCommands(self.context.backends.sql, self._directory, self._operators)
+        return {**Commands(self._directory, self._clients, keyring).all(), **people.all()}
 
     async def stop(self) -> None:
         self._forget()

@@ -79,7 +79,7 @@ class Changes:
                 return False
             subject = f"password {policy.key_of(link.email)}"
             await self._directory.attempts.succeeded(connection, subject)
-            await self._changed_password(connection, link.account_id, encoded, address)
+            await self.changed_password(connection, link.account_id, encoded, address)
         return True
 
     async def set_password(
@@ -89,7 +89,7 @@ class Changes:
         about = (account.email, account.name)
         encoded = await self._directory.encoded(password, address, about)
         async with self._sql.write() as connection:
-            await self._changed_password(connection, account.id, encoded, address, session.id)
+            await self.changed_password(connection, account.id, encoded, address, session.id)
 
     async def set_profile(self, account_id: str, name: str, locale: str) -> None:
         now = int(self._clock())
@@ -134,14 +134,18 @@ class Changes:
     async def close(self, account_id: str, address: str) -> None:
         """Everything about the person goes; the audit log keeps that there was an account."""
         async with self._sql.write() as connection:
-            await self._sessions.end_all(connection, account_id)
-            for table in (totp, recovery_codes, passkeys, outbox):
-                await connection.execute(table.delete().where(table.c.account_id == account_id))
-            await links.drop(connection, account_id)
-            await forget(connection, account_id)
-            await connection.execute(accounts.delete().where(accounts.c.id == account_id))
+            await self.removed(connection, account_id)
             await record(connection, "account_closed", account=account_id, address=address)
             await moved(connection)
+
+    async def removed(self, connection: AsyncConnection, account_id: str) -> None:
+        """The account, and what belongs to it."""
+        await self._sessions.end_all(connection, account_id)
+        for table in (totp, recovery_codes, passkeys, outbox):
+            await connection.execute(table.delete().where(table.c.account_id == account_id))
+        await links.drop(connection, account_id)
+        await forget(connection, account_id)
+        await connection.execute(accounts.delete().where(accounts.c.id == account_id))
 
     async def exported(self, account: Account) -> dict[str, Any]:
         """What is held about the person, without secrets; of the log the last 10,000 lines."""
@@ -173,7 +177,7 @@ class Changes:
             "log": lines,
         }
 
-    async def _changed_password(
+    async def changed_password(
         self,
         connection: AsyncConnection,
         account_id: str,

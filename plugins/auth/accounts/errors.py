@@ -37,5 +37,9 @@ class BadEmail(AccountError):
     """It is no address that mail could be sent to."""
 
 
+class LastAdmin(AccountError):
+    """Nobody would be left who may undo it."""
+
+
 class Overloaded(AccountError):
     """As many passwords are being checked as may be at once."""

@@ -11,8 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from plugins.auth.accounts.tables import links
 
-LASTS = {"verify": 86400, "change": 86400, "reset": 1800, "invite": 90 * 86400}
-"""Seconds by purpose. An invitation has an end of its own, and its links go with it."""
+LASTS = {
+    "verify": 86400,
+    "change": 86400,
+    "reset": 1800,
+    "welcome": 86400,
+    "invite": 90 * 86400,
+}
+"""Seconds by purpose. An invitation has an end of its own, and its links go with it;
+to choose the first password (`welcome`) is to choose another, with more time."""
 
 
 class Link(NamedTuple):
@@ -29,7 +36,7 @@ async def make(
     await connection.execute(
         links.insert().values(
             hash=_hash(token),
-            purpose=purpose,
+            purpose="reset" if purpose == "welcome" else purpose,
             account_id=account_id,
             email=email,
             expires_at=now + LASTS[purpose],

@@ -180,10 +180,16 @@ class Sessions:
             return bool(await self._end(connection, one))
 
     async def end_all(
-        self, connection: AsyncConnection, account_id: str, keep: str | None = None
+        self,
+        connection: AsyncConnection,
+        account_id: str,
+        keep: str | None = None,
+        only: str | None = None,
     ) -> list[str]:
-        """Ids of those that ended: all of the account's but `keep`."""
+        """Ids of those that ended: all of the account's but `keep`, or `only` one."""
         some = sa.and_(sessions.c.account_id == account_id, sessions.c.id != (keep or ""))
+        if only is not None:
+            some = sa.and_(some, sessions.c.id == only)
         return await self._end(connection, some)
 
     async def _end(self, connection: AsyncConnection, which: sa.ColumnElement[bool]) -> list[str]:

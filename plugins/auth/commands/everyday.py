@@ -81,7 +81,7 @@ class Commands:
         """Raises GatewayError and BackendError."""
         try:
             made = await self._directory.register(
-                options.email, _password(), HERE, roles=["admin"], verified=True, letter=False
+                options.email, password_given(), HERE, roles=["admin"], verified=True, letter=False
             )
         except AccountError as error:
             raise GatewayError(str(error) or "that address or password cannot be taken") from None
@@ -114,7 +114,7 @@ def _add(
     parser.add_argument(name, required=required, default=default, help=words)
 
 
-def _password() -> str:
+def password_given() -> str:
     """Never an argument, which other users of the machine may read."""
     if PASSWORD in os.environ:
         return os.environ[PASSWORD]
@@ -127,4 +127,8 @@ def _password() -> str:
 
 
 def _print(**values: object) -> None:
-    sys.stdout.write(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode() + "\n")
+    shown(values)
+
+
+def shown(value: object) -> None:
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")

@@ -27,6 +27,11 @@ ENGLISH = {
         "To choose a new password:\n\n{link}\n\n"
         "The link works once, for half an hour. If you did not ask for it, there is nothing to do.",
     ),
+    "welcome": Letter(
+        "You have an account now",
+        "Somebody has made an account for you. To choose a password for it:\n\n{link}\n\n"
+        "The link works once, for a day; after that, ask for another one where you log in.",
+    ),
     "nobody": Letter(
         "No account with this address",
         "Somebody, perhaps you, asked for a new password, but there is no account with this "
@@ -78,6 +83,11 @@ SPANISH = {
         "Elige una contraseña nueva",
         "Para elegir una contraseña nueva:\n\n{link}\n\n"
         "El enlace sirve una vez, durante media hora. Si no lo pediste, no tienes que hacer nada.",
+    ),
+    "welcome": Letter(
+        "Ya tienes una cuenta",
+        "Alguien ha creado una cuenta para ti. Para elegir su contraseña:\n\n{link}\n\n"
+        "El enlace sirve una vez, durante un día; después, pide otro donde se inicia la sesión.",
     ),
     "nobody": Letter(
         "No hay ninguna cuenta con esta dirección",

@@ -27,6 +27,7 @@ PAGES = {
     "change": "/verify",
     "reset": "/reset",
     "invite": "/account/organisations/join",
+    "welcome": "/reset",
 }
 PLAIN = {"known": "/login", "nobody": "/register"}
 

@@ -1,0 +1,201 @@
+"""What operators do to the accounts of others, each in one transaction with its line in the log."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from backends.sql import Sql
+from plugins.auth.access.epoch import moved
+from plugins.auth.access.roles import ADMIN, existing
+from plugins.auth.accounts import links, policy
+from plugins.auth.accounts.account import Account, account_of
+from plugins.auth.accounts.changes import Changes
+from plugins.auth.accounts.directory import Directory
+from plugins.auth.accounts.errors import LastAdmin
+from plugins.auth.accounts.inserting import insert
+from plugins.auth.accounts.sessions import Sessions
+from plugins.auth.accounts.tables import accounts
+from plugins.auth.audit.actor import Actor
+from plugins.auth.audit.log import record
+from plugins.auth.mail.outbox import enqueue
+
+
+
+class Operators:
+    """The last account with the role admin is never disabled, deleted or deprived of it."""
+
+    def __init__(
+        self,
+        sql: Sql,
+        directory: Directory,
+        sessions: Sessions,
+        changes: Changes,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._sql = sql
+        self._directory = directory
+        self._sessions = sessions
+        self._changes = changes
+        self._clock = clock
+
+    async def invite(
+        self, email: str, name: str, locale: str, roles: Iterable[str], actor: Actor
+    ) -> Account | None:
+        """An account without a password, and a letter by which its owner chooses one.
+
+        None when the address has an account. Raises BadEmail, Missing and ValueError.
+        """
+        email, now = policy.address_of(email), int(self._clock())
+        values = {
+            "id": secrets.token_hex(16),
+            "email": email,
+            "email_key": policy.key_of(email),
+            "email_verified": False,
+            "name": name,
+            "locale": locale,
+            "disabled": False,
+            "created_at": now,
+            "updated_at": now,
+        }
+        async with self._sql.write() as connection:
+            kept = await existing(connection, roles)
+            adding = insert(self._sql, accounts).values(**values, roles=kept)
+            once = adding.on_conflict_do_nothing(index_elements=[accounts.c.email_key])
+            row = (await connection.execute(once.returning(accounts))).first()
+            if row is None:
+                return None
+            await enqueue(connection, "welcome", email, locale, now, account_id=row.id)
+            await _note(connection, "user_invited", row.id, actor, roles=row.roles)
+        return account_of(row)
+
+    async def update(
+        self, account_id: str, changed: Mapping[str, Any], actor: Actor
+    ) -> Account | None:
+        """changed: some of name, locale, email, roles and disabled; None for no such account.
+
+        Who is disabled is logged out everywhere; another address has to be confirmed. Raises
+        BadEmail, LastAdmin, Missing and ValueError for roles, and Conflict when another account
+        has the address.
+        """
+        values = dict(changed)
+        if "email" in values:
+            values["email"] = policy.address_of(values["email"])
+            values |= {"email_key": policy.key_of(values["email"]), "email_verified": False}
+        now = int(self._clock())
+        mine = accounts.c.id == account_id
+        async with self._sql.write() as connection:
+            before = await self._locked(connection, account_id)
+            if before is None:
+                return None
+            if "roles" in values:
+                values["roles"] = await existing(connection, values["roles"])
+            if values.get("disabled") or ADMIN not in values.get("roles", ADMIN).split():
+                await self._keep_an_admin(connection, before)
+            change = accounts.update().where(mine).values(**values, updated_at=now)
+            row = (await connection.execute(change.returning(accounts))).one()
+            if row.disabled:
+                await self._sessions.end_all(connection, account_id)
+            if row.email_key != before.email_key:
+                await self._moved(connection, before, row, now)
+            known = {"roles": row.roles} if "roles" in changed else {}
+            what = {"fields": " ".join(sorted(changed)), **known}
+            await _note(connection, _event(changed), account_id, actor, **what)
+            await moved(connection)
+        return account_of(row)
+
+    async def require_reset(self, account_id: str, actor: Actor) -> bool:
+        """The password is no more, all sessions end, and a letter says how to choose another.
+
+        Whether there is such an account."""
+        now = int(self._clock())
+        mine = accounts.update().where(accounts.c.id == account_id)
+        change = mine.values(password=None, updated_at=now).returning(accounts)
+        async with self._sql.write() as connection:
+            row = (await connection.execute(change)).first()
+            if row is None:
+                return False
+            await self._sessions.end_all(connection, account_id)
+            await links.drop(connection, account_id)
+            await enqueue(connection, "reset", row.email, row.locale, now, account_id=account_id)
+            await _note(connection, "password_reset_required", account_id, actor)
+        return True
+
+    async def set_password(self, account: Account, password: str, actor: Actor) -> None:
+        """All sessions end. Raises WeakPassword and Overloaded."""
+        about = (account.email, account.name)
+        encoded = await self._directory.encoded(password, actor.address, about)
+        async with self._sql.write() as connection:
+            await self._changes.changed_password(connection, account.id, encoded, actor.address)
+            await _note(connection, "password_set", account.id, actor)
+
+    async def unlock(self, account: Account, actor: Actor) -> None:
+        """Failures of this account are forgotten; those of addresses are not."""
+        async with self._sql.write() as connection:
+            subject = f"password {policy.key_of(account.email)}"
+            await self._directory.attempts.succeeded(connection, subject)
+            await _note(connection, "user_unlocked", account.id, actor)
+
+    async def delete(self, account_id: str, actor: Actor) -> bool:
+        """Whether there was such an account. Raises LastAdmin."""
+        async with self._sql.write() as connection:
+            before = await self._locked(connection, account_id)
+            if before is None:
+                return False
+            await self._keep_an_admin(connection, before)
+            await self._changes.removed(connection, account_id)
+            await _note(connection, "user_deleted", account_id, actor)
+            await moved(connection)
+        return True
+
+    async def end_sessions(self, account_id: str, session_id: str | None, actor: Actor) -> int:
+        """How many ended: of all of the account's, or the one."""
+        async with self._sql.write() as connection:
+            ended = await self._sessions.end_all(connection, account_id, only=session_id)
+            if ended:
+                await _note(connection, "sessions_revoked", account_id, actor, count=len(ended))
+        return len(ended)
+
+    async def _locked(self, connection: AsyncConnection, account_id: str) -> Any:
+        """Admins are locked in one order, so that two of them cannot disable each other at once."""
+        one = sa.select(accounts).where(accounts.c.id == account_id)
+        row = (await connection.execute(one)).first()
+        if row is not None and ADMIN in row.roles.split():
+            await connection.execute(_admins().with_for_update())
+        return (await connection.execute(one.with_for_update())).first()
+
+    async def _keep_an_admin(self, connection: AsyncConnection, row: Any) -> None:
+        if ADMIN not in row.roles.split() or row.disabled:
+            return
+        others = _admins().where(accounts.c.id != row.id).limit(1)
+        if (await connection.execute(others)).first() is None:
+            raise LastAdmin("it is the last account with the role admin")
+
+    async def _moved(self, connection: AsyncConnection, before: Any, row: Any, now: int) -> None:
+        await links.drop(connection, row.id)
+        for letter, to in (("verify", row.email), ("changed", before.email)):
+            await enqueue(connection, letter, to, row.locale, now, account_id=row.id)
+
+
+def _admins() -> sa.Select[Any]:
+    words = sa.literal(" ") + accounts.c.roles + " "
+    holds = words.contains(f" {ADMIN} ")
+    return sa.select(accounts.c.id).where(holds, ~accounts.c.disabled).order_by(accounts.c.id)
+
+
+def _event(changed: Mapping[str, Any]) -> str:
+    if set(changed) == {"disabled"}:
+        return "user_disabled" if changed["disabled"] else "user_enabled"
+    return "user_updated"
+
+
+async def _note(
+    connection: AsyncConnection, event: str, account: str, actor: Actor, **details: Any
+) -> None:
+    name, address = actor
+    await record(connection, event, account=account, address=address, actor=name, **details)

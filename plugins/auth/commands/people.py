@@ -1,0 +1,150 @@
+"""What an operator does about accounts and the log without a browser."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from backends.sql import Sql
+from gateway.errors import GatewayError
+from gateway.plugin import Command
+from plugins.auth.accounts.account import Account
+from plugins.auth.accounts.directory import Directory
+from plugins.auth.accounts.errors import AccountError
+from plugins.auth.accounts.listing import listed, with_address
+from plugins.auth.accounts.operators import Operators
+from plugins.auth.audit.actor import COMMAND
+from plugins.auth.audit.exporting import FORMATS, exported
+from plugins.auth.audit.reading import Wanted, everything
+from plugins.auth.commands.everyday import PASSWORD, password_given, shown
+
+MOST = 10000
+
+
+class PeopleCommands:
+    """Accounts are named by their address or their id."""
+
+    def __init__(self, sql: Sql, directory: Directory, operators: Operators) -> None:
+        self._sql = sql
+        self._directory = directory
+        self._operators = operators
+
+    def all(self) -> Mapping[str, Command]:
+        return {
+            "list-users": Command(
+                f"Print accounts as JSON, the newest first, {MOST} at most.",
+                _of_list,
+                self.list_users,
+            ),
+            "disable-user": _about_one(
+                "Let somebody in no more, and end all sessions.",
+                partial(self.change, {"disabled": True}),
+            ),
+            "enable-user": _about_one(
+                "Let somebody in again.", partial(self.change, {"disabled": False})
+            ),
+            "unlock-user": _about_one(
+                "Forget wrong passwords, so that a locked account opens.", self.unlock
+            ),
+            "set-password": _about_one(
+                f"Set a password, ${PASSWORD} or asked for; ends all sessions.", self.set_password
+            ),
+            "require-reset": _about_one(
+                "Take the password away, end all sessions and mail how to choose another.",
+                self.require_reset,
+            ),
+            "revoke-sessions": _about_one("End all sessions of somebody.", self.revoke_sessions),
+            "export-audit": Command(
+                "Write the audit log to standard output, the oldest line first.",
+                _of_export,
+                self.export_audit,
+            ),
+        }
+
+    async def list_users(self, options: Namespace) -> None:
+        found = await listed(self._sql, text=options.text, role=options.role, limit=MOST)
+        shown([told(account) for account in found])
+
+    async def change(self, values: Mapping[str, Any], options: Namespace) -> None:
+        account = await self._named(options.user)
+        try:
+            changed = await self._operators.update(account.id, values, COMMAND)
+        except AccountError as error:
+            raise GatewayError(str(error)) from None
+        shown(told(changed or account))
+
+    async def unlock(self, options: Namespace) -> None:
+        account = await self._named(options.user)
+        await self._operators.unlock(account, COMMAND)
+        shown(told(account))
+
+    async def set_password(self, options: Namespace) -> None:
+        account = await self._named(options.user)
+        try:
+            await self._operators.set_password(account, password_given(), COMMAND)
+        except AccountError as error:
+            raise GatewayError(str(error)) from None
+        shown(told(account))
+
+    async def require_reset(self, options: Namespace) -> None:
+        account = await self._named(options.user)
+        await self._operators.require_reset(account.id, COMMAND)
+        shown(told(account))
+
+    async def revoke_sessions(self, options: Namespace) -> None:
+        account = await self._named(options.user)
+        ended = await self._operators.end_sessions(account.id, None, COMMAND)
+        shown({"account_id": account.id, "ended": ended})
+
+    async def export_audit(self, options: Namespace) -> None:
+        wanted = Wanted(
+            account=options.account,
+            client=options.client,
+            actor=options.actor,
+            event=options.event,
+            since=options.since,
+            until=options.until,
+        )
+        async for part in exported(everything(self._sql, wanted), options.format):
+            sys.stdout.write(part.decode())
+
+    async def _named(self, user: str) -> Account:
+        found = await (with_address(self._sql, user) if "@" in user else self._directory.get(user))
+        if found is None:
+            raise GatewayError("there is no such account")
+        return found
+
+
+def told(account: Account) -> dict[str, Any]:
+    return {
+        "account_id": account.id,
+        "email": account.email,
+        "email_verified": account.email_verified,
+        "name": account.name,
+        "roles": sorted(account.roles),
+        "disabled": account.disabled,
+        "created_at": account.created_at,
+    }
+
+
+def _about_one(words: str, run: Any) -> Command:
+    def arguments(parser: ArgumentParser) -> None:
+        parser.add_argument("user", metavar="USER", help="an e-mail address, or an account's id")
+
+    return Command(words, arguments, run)
+
+
+def _of_list(parser: ArgumentParser) -> None:
+    parser.add_argument("--text", default="", help="part of the address or the name")
+    parser.add_argument("--role", default="", help="only those who have it")
+
+
+def _of_export(parser: ArgumentParser) -> None:
+    parser.add_argument("--format", choices=FORMATS, default="ndjson")
+    for name in ("account", "client", "actor", "event"):
+        parser.add_argument(f"--{name}", default="", help="only lines about it")
+    for name in ("since", "until"):
+        parser.add_argument(f"--{name}", type=int, default=0, help="seconds since 1970, UTC")
