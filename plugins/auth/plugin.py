@@ -98,7 +98,9 @@ class Auth(Plugin[AuthOptions]):
         async def keyring() -> Keyring:
             return await self._keyring(await self._at_rest())
 
-        people = PeopleCommands(self.context.backends.sql, self._directory, self._operators)
+        sql, lifetime = self.context.backends.sql, self.options.tokens.access_lifetime
+        self._sessions.on_end(Revoked(sql, self.context.broadcast, lifetime).sessions)
+        people = PeopleCommands(sql, self._directory, self._operators)
         return {**Commands(self._directory, self._clients, keyring).all(), **people.all()}
 
     async def stop(self) -> None:

@@ -26,7 +26,6 @@ from plugins.auth.audit.log import record
 from plugins.auth.mail.outbox import enqueue
 
 
-
 class Operators:
     """The last account with the role admin is never disabled, deleted or deprived of it."""
 

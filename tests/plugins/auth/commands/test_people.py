@@ -8,6 +8,8 @@ from pathlib import Path
 
 from backends.sql import Sql
 from plugins.auth.audit.reading import Wanted, page
+from plugins.auth.oauth.tables import revoked
+from tests.plugins.auth.accounts.test_operators import rows, signed_in
 from tests.plugins.auth.commands.test_everyday import config, run
 from tests.plugins.auth.people import ADDRESS, PASSWORD, People
 
@@ -28,7 +30,9 @@ async def test_an_operator_has_what_is_needed_at_night(config: Path, sql: Sql) -
     assert set_.returncode == 0, set_.stderr
     assert OTHER not in set_.stdout
     assert (await people.directory.verify("ada@example.org", OTHER, ADDRESS)).id == ada
-    assert json.loads(run(config, "revoke-sessions", ada).stdout)["ended"] == 0
+    await signed_in(sql, ada)
+    assert json.loads(run(config, "revoke-sessions", ada).stdout)["ended"] == 1
+    assert len(await rows(sql, revoked)) == 1
     assert run(config, "require-reset", ada).returncode == 0
     assert run(config, "unlock-user", ada).returncode == 0
     lines = await page(sql, Wanted(actor="command"), None, 10)
@@ -36,13 +40,14 @@ async def test_an_operator_has_what_is_needed_at_night(config: Path, sql: Sql) -
         "user_disabled",
         "user_enabled",
         "password_set",
+        "sessions_revoked",
         "password_reset_required",
         "user_unlocked",
     ]
     told = run(config, "export-audit", "--actor", "command").stdout.splitlines()
     assert [json.loads(each)["id"] for each in told] == [line.id for line in lines][::-1]
-    rows = list(csv.DictReader(run(config, "export-audit", "--format", "csv").stdout.splitlines()))
-    assert len(rows) > len(lines)
+    table = list(csv.DictReader(run(config, "export-audit", "--format", "csv").stdout.splitlines()))
+    assert len(table) > len(lines)
 
 
 async def test_the_first_admin_is_made_by_command_alone_and_stays(config: Path, sql: Sql) -> None:
