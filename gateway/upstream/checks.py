@@ -26,6 +26,7 @@ log = logging.getLogger("gateway.upstream")
 AT_ONCE = 64
 JITTER = 0.1
 TOPIC = "upstream health"
+WANTED = "upstream health wanted"
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -173,17 +174,20 @@ class Check:
 class HostChecks:
     """The checks of a host: run by the worker that leads, heard by all of them.
 
-    `judge` is called in every worker, with every verdict.
+    `judge` is called in every worker, with every verdict. One that starts later asks what is
+    known, and need not wait for the next check.
     """
 
     def __init__(self, seat: Seat, judge: Publish) -> None:
         self._seat = seat
         self._judge = judge
         self._upstreams: Mapping[str, Upstream] = {}
-        self._known: dict[tuple[str, str], bool] = {}
+        self._known: dict[tuple[str, str], Verdict] = {}
+        self._asked = False
         self._checks = HealthChecks(self._tell)
         self._cancel = (
             seat.broadcast.subscribe(TOPIC, self._heard),
+            seat.broadcast.subscribe(WANTED, self._repeat),
             seat.leadership.watch(lambda held: self._run()),
         )
 
@@ -196,8 +200,11 @@ class HostChecks:
             if config.health.active is not None
             for target in config.targets
         }
-        self._known = {key: well for key, well in self._known.items() if key in here}
+        self._known = {key: verdict for key, verdict in self._known.items() if key in here}
         self._run()
+        if not self._asked:
+            self._asked = True
+            self._seat.broadcast.publish(WANTED, b"")
 
     async def stop(self) -> None:
         for cancel in self._cancel:
@@ -206,12 +213,19 @@ class HostChecks:
 
     def _run(self) -> None:
         leads = self._seat.leadership.held
-        self._checks.use(self._upstreams if leads else {}, self._known)
+        known = {key: verdict.healthy for key, verdict in self._known.items()}
+        self._checks.use(self._upstreams if leads else {}, known)
 
     def _tell(self, verdict: Verdict) -> None:
         self._seat.broadcast.publish(TOPIC, msgspec.json.encode(verdict))
 
     def _heard(self, payload: bytes) -> None:
         verdict = msgspec.json.decode(payload, type=Verdict)
-        self._known[verdict.upstream, verdict.url] = verdict.healthy
+        self._known[verdict.upstream, verdict.url] = verdict
         self._judge(verdict)
+
+    def _repeat(self, _: bytes) -> None:
+        """A worker has started and knows nothing."""
+        if self._seat.leadership.held:
+            for verdict in self._known.values():
+                self._tell(verdict)

@@ -28,6 +28,7 @@ class Health:
         "_back_at",
         "_config",
         "_failures",
+        "_grown",
         "_wheel",
         "armed",
         "checked",
@@ -48,6 +49,7 @@ class Health:
         self._wheel = wheel
         self._failures: deque[tuple[float, int]] = deque()
         self._back_at = -NEVER
+        self._grown = 1.0
         self.checked = True
         self.why = ""
         self.ejected_until = -NEVER
@@ -64,7 +66,7 @@ class Health:
         """Take over what a reload changed. What no longer applies is forgiven."""
         self._config = config
         self.weight = weight
-        self.share = float(weight)
+        self.share = weight * self._grown
         if config.active is None:
             self.checked = True
         if config.passive is None:
@@ -132,7 +134,8 @@ class Health:
     def _grow(self, now: float) -> None:
         full = self._config.slow_start
         grown = (now - self._back_at) / full if full else 1.0
-        self.share = self.weight * min(1.0, max(FIRST_SHARE, grown))
+        self._grown = min(1.0, max(FIRST_SHARE, grown))
+        self.share = self.weight * self._grown
         if grown < 1:
             self._look_at(now + max(TICK, full / STEPS))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -251,3 +252,20 @@ def test_with_several_workers_all_hear_of_a_check(own_site: Site) -> None:
     assert set.union(*[bodies(own_site.connect(), "checked.test", 1) for _ in range(30)]) == {b"1"}
     bad.check = 200
     eventually(lambda: healthy(own_site, "checked") == [1, 1])
+
+
+def test_a_worker_that_starts_later_does_not_ask_a_target_known_to_be_unhealthy(
+    own_site: Site,
+) -> None:
+    own_site.server["workers"] = 2
+    bad, good = checked(own_site, 2, {"path": CHECK.decode(), "interval": "1h"})
+    bad.check = 500
+    own_site.start()
+    left_out = f"{urls(own_site, 'checked')[0]} is unhealthy"
+    eventually(lambda: own_site.gateway.log().count(left_out) == 2, "the news in both workers")
+    own_site.gateway.signal(signal.SIGUSR2)
+    replaced = "the workers are replaced"
+    eventually(lambda: replaced in own_site.gateway.log(), "two new ones")
+    eventually(lambda: own_site.gateway.log().count(left_out) == 4, "the news in these as well")
+    assert set.union(*[bodies(own_site.connect(), "checked.test", 1) for _ in range(30)]) == {b"1"}
+    assert good.asked == 30

@@ -14,7 +14,7 @@ import pytest
 from gateway.config.model import ActiveCheck, Health, Upstream, UpstreamTls
 from gateway.config.model import Target as TargetConfig
 from gateway.seat import Seat
-from gateway.upstream.checks import Check, HealthChecks, HostChecks, Verdict
+from gateway.upstream.checks import TOPIC, Check, HealthChecks, HostChecks, Verdict
 from tests.e2e.certificates import Authority
 from tests.gateway.serving import until
 
@@ -226,6 +226,26 @@ async def test_only_the_worker_that_leads_checks_and_all_hear_of_it() -> None:
         assert heard["leader"] == []
         for each in checks:
             await each.stop()
+
+
+async def test_a_worker_that_starts_later_hears_at_once_what_is_known() -> None:
+    heard: list[Verdict] = []
+    late = Seat(1, lambda *message: leader.broadcast.deliver(*message), leads=False)
+    leader = Seat(0, late.broadcast.deliver)
+    config = {"up": upstream("http://127.0.0.1:1", interval=3600)}
+    checks = HostChecks(leader, lambda verdict: None)
+    checks.use(config)
+    told: list[bytes] = []
+    late.broadcast.subscribe(TOPIC, told.append)
+    await until(lambda: len(told) == 1)
+    late_checks = HostChecks(late, heard.append)
+    for _ in range(2):
+        late_checks.use(config)
+    await until(lambda: bool(heard))
+    assert not heard[0].healthy
+    assert len(told) == 2, "it asks once"
+    for each in (checks, late_checks):
+        await each.stop()
 
 
 async def test_what_is_no_longer_checked_is_forgotten() -> None:

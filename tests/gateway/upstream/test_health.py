@@ -231,6 +231,16 @@ async def test_what_is_the_same_after_a_reload_keeps_its_state() -> None:
     await until(lambda: names(new) == ["t0", "t1", "t3"])
 
 
+async def test_a_reload_does_not_hurry_one_that_starts_slowly() -> None:
+    config = described(1, 1, health=Health(slow_start=60))
+    old = group(config)
+    old.judge("http://t0", False, "down")
+    old.judge("http://t0", True, "up")
+    new = group(msgspec.structs.replace(config, targets=described(3, 1).targets), old)
+    assert [target.health.share for target in new.targets] == [pytest.approx(0.3), 1]
+    assert counts(new, 130)["t0"] == pytest.approx(30, abs=1)
+
+
 async def test_a_reload_without_checks_forgives_what_they_found() -> None:
     old = guarded(3)
     fail(old, 1)
