@@ -59,7 +59,7 @@ class AccessLog:
                 exchange.target,
                 exchange.bytes_received,
                 exchange.bytes_sent,
-                None if identity is None else identity.subject,
+                None if identity is None else identity.subject[:128],
                 exchange.failure,
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import stat
 import threading
 import time
 from collections import deque
@@ -20,6 +21,9 @@ BATCH = 8_192
 SLICE = 64
 PAUSE = 0.00005
 """Records of one write at most; records rendered in one go, and seconds between two goes."""
+
+WHOLE = select.PIPE_BUF
+"""Bytes that a pipe takes whole or not at all, so that no other process writes in between."""
 
 INTERVAL = 0.1
 STUCK = 1.0
@@ -161,8 +165,9 @@ class LineWriter(Generic[RecordT]):
         rest = memoryview(data)
         try:
             descriptor = self._sink.descriptor()
+            most = len(data) if stat.S_ISREG(os.fstat(descriptor).st_mode) else WHOLE
             while rest:
-                rest = rest[_write_some(descriptor, rest) :]
+                rest = rest[_write_some(descriptor, rest[: _whole_lines(data, rest, most)]) :]
         except OSError as error:
             self._lost(min(bytes(rest).count(b"\n"), lines.count(b"\n")))
             if len(rest) < len(data):
@@ -176,6 +181,16 @@ class LineWriter(Generic[RecordT]):
         if self.failing != (error is not None):
             self.failing = error is not None
             self._failed(error)
+
+
+def _whole_lines(data: bytes, rest: memoryview, most: int) -> int:
+    """How much of the `rest` of `data` to write at once: lines that several workers write to one
+    pipe are not torn. One longer than `most` goes alone."""
+    if len(rest) <= most:
+        return len(rest)
+    start = len(data) - len(rest)
+    end = data.rfind(b"\n", start, start + most) + 1
+    return (end or data.find(b"\n", start) + 1 or len(data)) - start
 
 
 def _write_some(descriptor: int, data: memoryview) -> int:

@@ -20,7 +20,7 @@ import pytest
 from gateway.errors import LoadError
 from gateway.exchange import Exchange, Identity
 from gateway.telemetry.access_log import AccessLog
-from gateway.telemetry.lines import CAPACITY
+from gateway.telemetry.lines import CAPACITY, WHOLE
 from gateway.telemetry.metrics import Metrics
 
 
@@ -126,6 +126,23 @@ def test_text_that_is_no_unicode_is_escaped(tmp_path: Path) -> None:
 def test_endless_paths_and_hosts_are_cut(tmp_path: Path) -> None:
     [line] = written(tmp_path / "log", exchange(path=b"/" * 9000, host="h" * 9000))
     assert (len(line["path"]), len(line["host"])) == (2048, 256)
+
+
+@pytest.mark.parametrize("path", [b'"' * 9000, b"\x01" * 9000, b"\xff" * 9000, "ü".encode() * 9000])
+def test_whatever_a_client_says_a_line_is_short_enough_for_a_pipe(
+    tmp_path: Path, path: bytes
+) -> None:
+    said = exchange(
+        path=path,
+        method="M" * 9000,
+        host="h" * 9000,
+        request_id="r" * 128,
+        client_ip="0000:" * 7 + "0000",
+        identity=Identity("\x02" * 9000, "jwt"),
+    )
+    [line] = written(tmp_path / "log", said)
+    assert len((tmp_path / "log").read_bytes()) <= WHOLE
+    assert line["path"]
 
 
 def test_the_exchange_is_not_kept(tmp_path: Path) -> None:

@@ -230,7 +230,12 @@ async def test_only_the_worker_that_leads_checks_and_all_hear_of_it() -> None:
 
 async def test_a_worker_that_starts_later_hears_at_once_what_is_known() -> None:
     heard: list[Verdict] = []
-    late = Seat(1, lambda *message: leader.broadcast.deliver(*message), leads=False)
+    leader = Seat(0)
+
+    def to_leader(topic: str, payload: bytes) -> None:
+        leader.broadcast.deliver(topic, payload)
+
+    late = Seat(1, to_leader, leads=False)
     leader = Seat(0, late.broadcast.deliver)
     config = {"up": upstream("http://127.0.0.1:1", interval=3600)}
     checks = HostChecks(leader, lambda verdict: None)
