@@ -205,7 +205,11 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     serve = command("serve", "Run the gateway.")
-    serve.add_argument("--watch", action="store_true", help="reload when the file changes")
+    serve.add_argument(
+        "--watch",
+        action="store_true",
+        help="reload when the file changes, replace the workers when code does",
+    )
     command("check", "Say what is wrong with a file, all of it.")
     routes = command("routes", "Show the routes, the most specific first.")
     migrate = command("migrate", "Bring the plugins' tables up to date, as the start does.")

@@ -24,7 +24,7 @@ from gateway.config.model import Listen
 from gateway.config.source import read_file
 from gateway.dataplane import DataPlane
 from gateway.errors import GatewayError, LoadError
-from gateway.filewatch import Stamp, changes, stamp
+from gateway.filewatch import Stamp, changes, code_changes, stamp
 from gateway.listening import Listening
 from gateway.live import explained
 from gateway.plugin import HealthCheck
@@ -141,9 +141,10 @@ class Gateway:
         self.loop.add_signal_handler(signal.SIGHUP, self._in_background, self.reload)
 
     async def until_told(self, watched: Stamp | None) -> None:
-        """Serve until a signal asks for the end, reloading when the watched file changes."""
+        """Serve until a signal asks for the end, reloading when what is watched changes."""
         if watched is not None:
             self._in_background(self._watch_file, watched)
+            self._in_background(self._watch_code)
         await self._told.wait()
 
     async def stop(self, grace: float | None = None, accepting: bool = True) -> None:
@@ -190,6 +191,11 @@ class Gateway:
 
     async def routes(self) -> Sequence[Any]:
         return compiled(self.resolved)
+
+    def sources(self, *, by_path: bool = False) -> Sequence[str]:
+        """Where the code lies that serves, or of it what a reload executes again."""
+        classes = self.table.classes() if self.table is not None else ()
+        return loader.sources(classes, by_path=by_path)
 
     async def explain(self, question: Question) -> Any:
         assert self.table is not None
@@ -293,6 +299,13 @@ class Gateway:
 
     async def _watch_file(self, seen: Stamp) -> None:
         async for _ in changes(self.path, seen):
+            await self.reload()
+
+    async def _watch_code(self) -> None:
+        async def roots() -> Sequence[str]:
+            return self.sources(by_path=True)
+
+        async for _ in code_changes(roots):
             await self.reload()
 
     def _judge(self, verdict: Verdict) -> None:

@@ -14,7 +14,7 @@ import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -30,6 +30,7 @@ from gateway.middleware import AnyMiddleware, Middleware
 from gateway.plugin import AnyPlugin, Plugin
 
 DISTRIBUTION = "ait-gateway"
+OWN = frozenset({"gateway", "plugins", "backends"})
 SOURCE_DIGEST = "__source_digest__"
 MACHINERY = (__file__, str(Path(importlib.__file__).parent), "<frozen ")
 T = TypeVar("T")
@@ -83,6 +84,24 @@ def bundled_middlewares() -> dict[str, type[AnyMiddleware]]:
 def bundled_plugins() -> dict[str, type[AnyPlugin]]:
     """Every plugin that ships with the gateway, by name."""
     return _all_bundled(PLUGINS)
+
+
+def sources(classes: Iterable[type], *, by_path: bool = False) -> list[str]:
+    """The files and folders with the code of these and of the gateway itself.
+
+    by_path: only of those that were named by their path, which a reload executes again.
+    """
+    names = {found.__module__.partition(".")[0] for found in classes}
+    places: set[str] = set()
+    for name in names if by_path else names | OWN:
+        module = vars(sys.modules.get(name, object))
+        if by_path and SOURCE_DIGEST not in module:
+            continue
+        if "__path__" in module:
+            places.update(module["__path__"])
+        elif module.get("__file__"):
+            places.add(module["__file__"])
+    return sorted(places)
 
 
 def _all_bundled(kind: Kind[T]) -> dict[str, T]:

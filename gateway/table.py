@@ -71,6 +71,10 @@ class Table:
             if upstream not in kept:
                 upstream.retire(targets)
 
+    def classes(self) -> set[type]:
+        """Of its plugins and middlewares."""
+        return {type(part) for part in (*self.plugins.values(), *self.middlewares.values())}
+
     def offers(self) -> Mapping[str, Any]:
         """What the plugins offer in process, by the plugin's name."""
         return {name: plugin.offers() for name, plugin in self.plugins.items()}

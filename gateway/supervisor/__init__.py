@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from gateway.admin import AdminListener, admin_app, start_admin
 from gateway.config.model import Server
-from gateway.filewatch import Stamp, changes
+from gateway.errors import GatewayError
+from gateway.filewatch import Stamp, changes, code_changes
+from gateway.supervisor import orders
 from gateway.supervisor.crew import Crew
 from gateway.supervisor.processes import Processes
 from gateway.supervisor.reloading import Reloading
@@ -59,6 +62,7 @@ class Supervisor:
         self._admin: AdminListener | None = None
         self._told = asyncio.Event()
         self._hurry = False
+        self._sources: list[str] = []
         self._background: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
@@ -88,6 +92,7 @@ class Supervisor:
         """Let the workers serve until a signal asks for the end."""
         if watched is not None:
             self._later(self._watch(watched))
+            self._later(self._watch_code())
         await self._told.wait()
 
     async def stop(self) -> None:
@@ -107,6 +112,20 @@ class Supervisor:
     async def _watch(self, seen: Stamp) -> None:
         async for _ in changes(self._path, seen):
             await self._reloading.reload()
+
+    async def _watch_code(self) -> None:
+        """What changed while the workers were replaced is looked at again afterwards."""
+        async for _ in code_changes(self._roots):
+            log.info("the code has changed")
+            await self._reloading.roll()
+
+    async def _roots(self) -> list[str]:
+        """As a worker has it; as it was when none can tell."""
+        for worker in self._crew.workers()[:1]:
+            with suppress(GatewayError):
+                within = self._crew.patience.answer
+                self._sources = await worker.ask(list[str], orders.SOURCES, within=within)
+        return self._sources
 
     def _later(self, work: Any) -> None:
         task = asyncio.create_task(work)

@@ -20,6 +20,7 @@ CONNECTIONS = "connections"
 CHECKS = "checks"
 ROUTES = "routes"
 EXPLAIN = "explain"
+SOURCES = "sources"
 
 # Notes of the supervisor
 ARRANGE = "arrange"

@@ -83,6 +83,7 @@ class Worker:
             orders.CHECKS: self._checks,
             orders.ROUTES: self._routes,
             orders.EXPLAIN: self._explain,
+            orders.SOURCES: self._sources,
         }
         self._channel = await Channel.over(sock, notes, calls)
         self._channel.ended.add_done_callback(lambda _: self.ended.set())
@@ -158,6 +159,9 @@ class Worker:
 
     async def _routes(self, _: Any) -> bytes:
         return await asyncio.to_thread(msgspec.json.encode, await self._serving().routes())
+
+    async def _sources(self, _: Any) -> list[str]:
+        return list(self._serving().sources())
 
     async def _explain(self, body: Any) -> bytes | None:
         try:

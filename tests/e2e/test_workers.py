@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.crew import HOST, CrewSite, Load, alive, gone
+from tests.e2e.crew import HOST, PLUGIN, CrewSite, Load, alive, gone
 from tests.e2e.gateway_process import accepts, eventually
 from tests.e2e.rawhttp import Closed, request
 from tests.e2e.scripted_upstream import ScriptedUpstream, UpstreamConnection, listening
@@ -151,6 +151,33 @@ def test_workers_are_replaced_under_load_without_a_failed_request(crew: Crew) ->
     assert set(before.values()) <= {
         int(pid) for pid in (site.folder / "stopped").read_text().split()
     }
+
+
+def test_with_watch_a_change_of_the_code_replaces_them_without_a_failed_request(
+    crew: Crew,
+) -> None:
+    site = started(crew(2, "--watch"))
+    before = site.pids()
+    source = site.folder / "crew.py"
+    with Load(site) as load:
+        source.write_text(source.read_text() + "\nraise ValueError('half an edit')\n")
+        eventually(lambda: "the workers are not replaced" in site.gateway.log(), "the refusal")
+        assert site.pids() == before
+        source.write_text(PLUGIN.read_text().replace("VERSION = 1", "VERSION = 2"))
+        eventually(lambda: not alive(list(before.values())), "the old workers leaving")
+        load.goes_on()
+    assert load.failed == []
+    assert {each["version"] for each in site.all_up().everybody().values()} == {2}
+
+
+def test_with_watch_a_single_process_takes_a_plugin_s_changed_source(crew: Crew) -> None:
+    site = crew(1, "--watch")
+    site.start()
+    assert site.ask("/who")["version"] == 1
+    client = site.connect()
+    source = site.folder / "crew.py"
+    source.write_text(source.read_text().replace("VERSION = 1", "VERSION = 2"))
+    eventually(lambda: client.get("/crew/who", HOST).json()["version"] == 2, "the change")
 
 
 def test_workers_stay_when_the_first_new_one_does_not_start(crew: Crew) -> None:
