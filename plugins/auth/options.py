@@ -8,6 +8,7 @@ import msgspec
 
 from plugins.auth.accounts.options import AccountOptions
 from plugins.auth.audit.options import AuditOptions
+from plugins.auth.dpop.options import DpopOptions
 from plugins.auth.keys.options import KeyOptions
 from plugins.auth.mail.options import MailOptions
 from plugins.auth.oauth.options import TokenOptions
@@ -29,6 +30,7 @@ class AuthOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accounts: AccountOptions = msgspec.field(default_factory=AccountOptions)
     keys: KeyOptions = msgspec.field(default_factory=KeyOptions)
     tokens: TokenOptions = msgspec.field(default_factory=TokenOptions)
+    dpop: DpopOptions = msgspec.field(default_factory=DpopOptions)
     mail: MailOptions = msgspec.field(default_factory=MailOptions)
     audit: AuditOptions = msgspec.field(default_factory=AuditOptions)
 

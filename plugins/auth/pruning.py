@@ -16,6 +16,7 @@ from plugins.auth.access.tables import api_keys, invitations
 from plugins.auth.accounts.tables import attempts, links, sessions
 from plugins.auth.audit.options import AuditOptions
 from plugins.auth.audit.tables import events
+from plugins.auth.dpop.tables import proofs
 from plugins.auth.factors.tables import challenges
 from plugins.auth.oauth.tables import codes, grants, revoked
 
@@ -59,6 +60,7 @@ class Pruning:
             (challenges, challenges.c.hash, challenges.c.expires_at),
             (api_keys, api_keys.c.id, api_keys.c.expires_at),
             (invitations, invitations.c.id, invitations.c.expires_at),
+            (proofs, proofs.c.hash, proofs.c.expires_at),
             (attempts, attempts.c.key, attempts.c.forget_at),
         ):
             more = await self._batch(table, key, over, now) or more

@@ -61,10 +61,15 @@ def signing_key(number: int, algorithm: str, der: bytes, signs_at: int) -> Signi
         raise ValueError("a signing key is of EC, RSA or Ed25519")
     jwk = _jwk(private)
     needed = {name: jwk[name] for name in THUMBED[str(jwk["kty"])]}
-    digest = hashlib.sha256(json.dumps(needed, separators=(",", ":"), sort_keys=True).encode())
-    kid = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
+    kid = thumbprint(needed)
     public = {**needed, "kid": kid, "alg": algorithm, "use": "sig"}
     return SigningKey(number, kid, algorithm, private, public, signs_at)
+
+
+def thumbprint(needed: Mapping[str, Any]) -> str:
+    """SHA-256 of the members that make a public key (RFC 7638)."""
+    digest = hashlib.sha256(json.dumps(needed, separators=(",", ":"), sort_keys=True).encode())
+    return base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
 
 
 def _jwk(private: Private) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import orjson
 from aiohttp import web
 
@@ -11,14 +13,22 @@ NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 class OAuthError(Exception):
     """code: of the RFC. description: for developers, without anything the client sent."""
 
-    def __init__(self, code: str, description: str, status: int = 400) -> None:
+    def __init__(
+        self,
+        code: str,
+        description: str,
+        status: int = 400,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(description)
         self.code = code
         self.description = description
         self.status = status
+        self.headers = headers or {}
 
     def response(self) -> web.Response:
-        headers = dict(NO_STORE)
+        headers = {**NO_STORE, **self.headers}
         if self.status == 401:
             headers["WWW-Authenticate"] = 'Basic realm="auth", charset="UTF-8"'
         value = {"error": self.code, "error_description": self.description}

@@ -1,0 +1,91 @@
+"""Proofs as requests carry them: each for one request, once."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+
+from backends.sql import Sql
+from plugins.auth.accounts.inserting import insert
+from plugins.auth.dpop.nonces import Nonces
+from plugins.auth.dpop.options import DpopOptions
+from plugins.auth.dpop.proof import BadProof, Proof, hash_of, read, same_place
+from plugins.auth.dpop.tables import proofs
+from plugins.auth.keys.at_rest import AtRest
+from plugins.auth.oauth.errors import OAuthError
+
+FIELD, NONCE = "DPoP", "DPoP-Nonce"
+
+
+class Proofs:
+    """issuer: the URL that `htu` begins with, whatever address the request came to."""
+
+    def __init__(
+        self,
+        sql: Sql,
+        issuer: str,
+        at_rest: AtRest,
+        options: DpopOptions,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._sql = sql
+        self._issuer = issuer
+        self._options = options
+        self._clock = clock
+        self._nonces = Nonces(at_rest, clock)
+
+    async def presented(
+        self, request: web.Request, path: str, *, token: str | None = None
+    ) -> str | None:
+        """The thumbprint of the key whose holder sent the request; None without a proof.
+
+        path: under the issuer. token: the access token it must be bound to as well.
+        Raises OAuthError (`invalid_dpop_proof`, `use_dpop_nonce`) and BackendError.
+        """
+        sent = request.headers.getall(FIELD, [])
+        if not sent:
+            return None
+        if len(sent) > 1:
+            raise refused("there is more than one proof")
+        try:
+            proof = read(sent[0])
+            self._check(proof, request.method, self._issuer + path, token)
+        except BadProof as error:
+            raise refused(str(error)) from None
+        if self._options.nonce and not self._nonces.good(proof.nonce or ""):
+            raise OAuthError("use_dpop_nonce", "the proof needs our nonce", headers=self.fresh())
+        await self._spend(proof)
+        return proof.jkt
+
+    def fresh(self) -> dict[str, str]:
+        """The field with the next nonce, when they are asked for."""
+        return {NONCE: self._nonces.new()} if self._options.nonce else {}
+
+    def _check(self, proof: Proof, method: str, place: str, token: str | None) -> None:
+        if proof.htm != method or not same_place(proof.htu, place):
+            raise BadProof("the proof is for another request")
+        if abs(self._clock() - proof.iat) > self._options.window:
+            raise BadProof("the proof is not of now: is the clock right?")
+        if token is not None and not hmac.compare_digest(
+            (proof.ath or "").encode(), hash_of(token).encode()
+        ):
+            raise BadProof("the proof is for another access token")
+
+    async def _spend(self, proof: Proof) -> None:
+        """One statement: of two who send it at once, one gets through."""
+        values = {
+            "hash": hashlib.sha256(f"{proof.jkt} {proof.jti}".encode()).digest(),
+            "expires_at": proof.iat + self._options.window + 1,
+        }
+        adding = insert(self._sql, proofs).values(values).on_conflict_do_nothing()
+        async with self._sql.write() as connection:
+            if not (await connection.execute(adding)).rowcount:
+                raise refused("the proof was used before")
+
+
+def refused(why: str) -> OAuthError:
+    return OAuthError("invalid_dpop_proof", why)
