@@ -45,6 +45,7 @@ DETAILS = {
     "issuer": NOT_FOR_US,
     "malformed": "The token is not valid",
     "revoked": "The token is not valid",
+    "bound": "The token is bound to a key, which is not proved here",
     "scope": "The token lacks a scope that is required here",
     "role": "The token's owner lacks a role that is required here",
     "no_keys": "Tokens cannot be verified right now",
@@ -150,6 +151,8 @@ class Jwt(Middleware[JwtOptions]):
 
     def _admit(self, exchange: Exchange, line: bytes, verified: Verified) -> Response | None:
         identity = verified.identity
+        if "cnf" in identity.claims:  # RFC 7800: not a bearer's
+            return self._refuse("bound")
         if not self._scopes <= identity.scopes:
             return self._refuse("scope")
         if not self._roles <= identity.roles:

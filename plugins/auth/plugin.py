@@ -18,6 +18,7 @@ from plugins.auth.accounts.operators import Operators
 from plugins.auth.accounts.sessions import Sessions
 from plugins.auth.commands.everyday import Commands
 from plugins.auth.commands.people import PeopleCommands
+from plugins.auth.dpop.proofs import Proofs
 from plugins.auth.factors.totp import Totp
 from plugins.auth.keys.at_rest import AtRest, kept_in
 from plugins.auth.keys.issuing import Issuer
@@ -77,6 +78,7 @@ class Auth(Plugin[AuthOptions]):
         self._sessions.on_end(revoked.sessions)
         state = TokenState(self._clients, Reading(options.issuer, keyring, revoked), revoked)
         token = self._token_endpoint(keyring)
+        token.before(Proofs(sql, options.issuer, at_rest, options.dpop).bind)
         self._endpoints = Endpoints(options.issuer, keyring, token, state)
         self._rooms = Rooms(
             options.accounts,

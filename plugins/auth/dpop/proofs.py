@@ -16,7 +16,9 @@ from plugins.auth.dpop.options import DpopOptions
 from plugins.auth.dpop.proof import BadProof, Proof, hash_of, read, same_place
 from plugins.auth.dpop.tables import proofs
 from plugins.auth.keys.at_rest import AtRest
+from plugins.auth.oauth.clients import Client
 from plugins.auth.oauth.errors import OAuthError
+from plugins.auth.oauth.token_endpoint import CNF
 
 FIELD, NONCE = "DPoP", "DPoP-Nonce"
 
@@ -60,6 +62,17 @@ class Proofs:
             raise OAuthError("use_dpop_nonce", "the proof needs our nonce", headers=self.fresh())
         await self._spend(proof)
         return proof.jkt
+
+    async def bind(self, request: web.Request, client: Client) -> None:
+        """Before a grant: its tokens are for the key that was proved, if one was.
+
+        Raises OAuthError and BackendError.
+        """
+        jkt = await self.presented(request, "/token")
+        if jkt is not None:
+            request[CNF] = {"jkt": jkt}
+        elif client.metadata.get("dpop_bound_access_tokens"):
+            raise refused("the client is registered for proofs, and there is none")
 
     def fresh(self) -> dict[str, str]:
         """The field with the next nonce, when they are asked for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from plugins.auth.dpop.proof import ALGORITHMS
 from plugins.auth.oauth.authentication import METHODS, SECRET_METHODS
 
 
@@ -20,5 +21,6 @@ def metadata(issuer: str, grants: Iterable[str]) -> dict[str, Any]:
         "revocation_endpoint": f"{issuer}/revoke",
         "revocation_endpoint_auth_methods_supported": list(METHODS),
         "grant_types_supported": list(grants),
+        "dpop_signing_alg_values_supported": list(ALGORITHMS),
         "ui_locales_supported": ["en", "es"],
     }

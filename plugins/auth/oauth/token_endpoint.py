@@ -17,6 +17,7 @@ Counted = Callable[[str, str], None]
 Grant = Callable[[web.Request, Client, Mapping[str, str]], Awaitable[dict[str, Any]]]
 """Answers the members of a token response. Raises OAuthError and BackendError."""
 Before = Callable[[web.Request, Client], Awaitable[None]]
+CNF: web.RequestKey[Mapping[str, Any]] = web.RequestKey("cnf", Mapping[str, Any])
 BUSY = OAuthError("temporarily_unavailable", "try again in a moment", 503)
 
 
@@ -35,7 +36,7 @@ class TokenEndpoint:
         self.grants[grant_type] = grant
 
     def before(self, check: Before) -> None:
-        """Asked before each grant, with the client authenticated. It may put into `request["cnf"]`
+        """Asked before each grant, with the client authenticated. It may put into `request[CNF]`
         what the tokens are bound to. Raises OAuthError and BackendError."""
         self._before.append(check)
 
@@ -69,7 +70,7 @@ class TokenEndpoint:
         """RFC 6749 section 4.4; all its scopes when it asks for none."""
         check_resource(sent, client.audience or self._tokens.audience)
         asked = narrowed(sent, client.scopes)
-        return self._tokens.issue(client.id, client, asked, cnf=request.get("cnf"))
+        return self._tokens.issue(client.id, client, asked, cnf=request.get(CNF))
 
 
 def narrowed(sent: Mapping[str, str], scopes: tuple[str, ...]) -> tuple[str, ...]:

@@ -37,6 +37,16 @@ async def test_a_good_token_passes_and_says_who_it_is(by_file):
     assert identity.claims["aud"] == "api"
 
 
+@pytest.mark.parametrize("cnf", [{"jkt": "abc"}, {"x5t#S256": "abc"}])
+async def test_a_token_that_is_bound_to_a_key_is_no_bearer_token(by_file, cnf, metrics):
+    guard, token = await by_file(), ONE.token(cnf=cnf)
+    for _ in range(2):
+        status, told = error(at_once(guard, bearer(token)))
+        assert status == 401
+        assert told.startswith('error="invalid_token"')
+    assert count(metrics, "gateway_jwt_refused_total", reason="bound") == 2
+
+
 async def test_the_second_request_of_a_token_is_answered_from_memory(by_file):
     guard = await by_file()
     _, first = await ask(guard, bearer(ONE.token()))
