@@ -95,8 +95,9 @@ DRIVERS: Drivers[Events] = Drivers(
         "redis+stream": Driver("backends.events.redis_stream:open_stream", "redis"),
         "rediss+stream": Driver("backends.events.redis_stream:open_stream", "redis"),
         "nats": Driver("backends.events.nats:open_nats", "nats"),
+        "kafka": Driver("backends.events.kafka:open_kafka", "kafka"),
     },
 )
 
-REPLAYABLE = frozenset({"sqlite", "redis+stream", "rediss+stream", "nats"})
+REPLAYABLE = frozenset({"sqlite", "redis+stream", "rediss+stream", "nats", "kafka"})
 """Schemes whose drivers are Logs."""

@@ -39,7 +39,7 @@ class Kafka(ServerProcess):
             done = subprocess.run(
                 self._java(
                     *("kafka.tools.StorageTool", "format"),
-                    *("-t", CLUSTER, "-c", str(self._properties)),
+                    *("-t", CLUSTER, "-c", str(self._properties), *self.users()),
                 ),
                 capture_output=True,
                 text=True,
@@ -53,6 +53,14 @@ class Kafka(ServerProcess):
             answer = sock.recv(10)
             return len(answer) == 10 and answer[8:] == b"\0\0"  # no error
 
+    def users(self) -> tuple[str, ...]:
+        """How it is formatted with those it knows from the start."""
+        return ()
+
+    def listeners(self) -> dict[str, str]:
+        """By protocol, for clients."""
+        return {"PLAINTEXT": f"{HOST}:{self.port}"}
+
     @property
     def _properties(self) -> Path:
         return self.folder / "server.properties"
@@ -61,12 +69,15 @@ class Kafka(ServerProcess):
         return java(f"{installed('kafka')}/*", *words)
 
     def _settings(self) -> str:
-        plain, controller = f"{HOST}:{self.port}", f"{HOST}:{self._controller}"
+        controller = f"{HOST}:{self._controller}"
+        protocols = ",".join(f"{name}:{name}" for name in self.listeners())
+        listeners = ",".join(f"{name}://{place}" for name, place in self.listeners().items())
         return (
             f"process.roles=broker,controller\nnode.id=1\nlog.dirs={self.folder / 'data'}\n"
-            f"listeners=PLAINTEXT://{plain},CONTROLLER://{controller}\n"
-            f"advertised.listeners=PLAINTEXT://{plain}\n"
+            f"listeners={listeners},CONTROLLER://{controller}\n"
+            f"advertised.listeners={listeners}\n"
             "controller.listener.names=CONTROLLER\n"
+            f"listener.security.protocol.map=CONTROLLER:PLAINTEXT,{protocols}\n"
             f"controller.quorum.voters=1@{controller}\n"
             # One node is all there is, and no test waits for others to join.
             "offsets.topic.replication.factor=1\noffsets.topic.num.partitions=1\n"
@@ -74,6 +85,8 @@ class Kafka(ServerProcess):
             "share.coordinator.state.topic.replication.factor=1\n"
             "share.coordinator.state.topic.min.isr=1\n"
             "group.initial.rebalance.delay.ms=0\n"
+            # What is beyond its bounds is soon forgotten: after five minutes unless said otherwise.
+            "log.retention.check.interval.ms=200\n"
             # A killed one may join again when its session has ended: 9 s unless said otherwise.
             "broker.session.timeout.ms=1500\nbroker.heartbeat.interval.ms=300\n"
         )

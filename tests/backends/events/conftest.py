@@ -1,3 +1,3 @@
-from tests.engines.fixtures import nats, postgres, postgres_url, redis
+from tests.engines.fixtures import kafka, nats, postgres, postgres_url, redis, session_folder
 
-__all__ = ["nats", "postgres", "postgres_url", "redis"]
+__all__ = ["kafka", "nats", "postgres", "postgres_url", "redis", "session_folder"]
