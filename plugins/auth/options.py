@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from plugins.auth.access.options import AccessOptions
 from plugins.auth.accounts.options import AccountOptions
 from plugins.auth.audit.options import AuditOptions
 from plugins.auth.dpop.options import DpopOptions
@@ -27,6 +28,7 @@ class AuthOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     theme: str = ""
     secret: str = ""
     secret_file: str = "data/auth.key"  # noqa: S105 - a path
+    access: AccessOptions = msgspec.field(default_factory=AccessOptions)
     accounts: AccountOptions = msgspec.field(default_factory=AccountOptions)
     keys: KeyOptions = msgspec.field(default_factory=KeyOptions)
     tokens: TokenOptions = msgspec.field(default_factory=TokenOptions)

@@ -11,6 +11,8 @@ from aiohttp import web
 
 from gateway import Context, Migrations, Plugin
 from gateway.plugin import Command
+from plugins.auth.access.offering import Offer
+from plugins.auth.access.rooms import Access
 from plugins.auth.accounts.changes import Changes
 from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.hashing import Hashing
@@ -21,7 +23,6 @@ from plugins.auth.commands.people import PeopleCommands
 from plugins.auth.dpop.proofs import Proofs
 from plugins.auth.factors.totp import Totp
 from plugins.auth.keys.at_rest import AtRest, kept_in
-from plugins.auth.keys.issuing import Issuer
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.mail.postman import Postman, transport
 from plugins.auth.oauth.access_tokens import AccessTokens
@@ -55,12 +56,13 @@ class Auth(Plugin[AuthOptions]):
         self._directory = Directory(sql, people, self._hashing)
         self._changes = Changes(sql, self._directory, self._sessions)
         self._operators = Operators(sql, self._directory, self._sessions, self._changes)
+        self._access = Access(context, options.access, options.issuer, self._directory.attempts)
         self._postman = Postman(sql, options.issuer, options.mail.sender, transport(options.mail))
         self._pruning = Pruning(sql, kept=options.audit.keep)
         self._pages = Pages(options.issuer, options.name, theme)
         self._clients = Clients(sql)
-        self._issuer: Issuer | None = None
-        self._forget: Callable[[], None] = lambda: None
+        self._issuer: Offer | None = None
+        self._forgets: list[Callable[[], None]] = []
         self._answered = context.metrics.counter(
             "gateway_auth_token_requests_total",
             "Requests for tokens",
@@ -73,8 +75,8 @@ class Auth(Plugin[AuthOptions]):
         at_rest = await self._at_rest()
         keyring = await self._keyring(at_rest)
         revoked = Revoked(sql, self.context.broadcast, options.tokens.access_lifetime)
-        self._forget = await revoked.start()
-        self._issuer = Issuer(options.issuer, keyring, revoked.has)
+        self._forgets = [await revoked.start(), await self._access.start()]
+        self._issuer = Offer(options.issuer, keyring, revoked.has, self._access)
         self._sessions.on_end(revoked.sessions)
         state = TokenState(self._clients, Reading(options.issuer, keyring, revoked), revoked)
         token = self._token_endpoint(keyring)
@@ -93,6 +95,7 @@ class Auth(Plugin[AuthOptions]):
             asyncio.create_task(self._postman.run(lambda: leads.held)),
             asyncio.create_task(self._pruning.run(lambda: leads.held)),
             asyncio.create_task(revoked.run()),
+            asyncio.create_task(self._access.epoch.run()),
             asyncio.create_task(keyring.run(lambda: leads.held)),
         ]
 
@@ -106,7 +109,8 @@ class Auth(Plugin[AuthOptions]):
         return {**Commands(self._directory, self._clients, keyring).all(), **people.all()}
 
     async def stop(self) -> None:
-        self._forget()
+        for forget in self._forgets:
+            forget()
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
@@ -124,7 +128,7 @@ class Auth(Plugin[AuthOptions]):
             *self._endpoints.routes(),
         ]
 
-    def offers(self) -> Issuer | None:
+    def offers(self) -> Offer | None:
         return self._issuer
 
     async def _at_rest(self) -> AtRest:

@@ -1,0 +1,117 @@
+"""API keys and decisions through a real gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.errors import LoadError
+from plugins.auth.access.key_text import drawn
+from tests.gateway.serving import Served, serving
+from tests.plugins.auth.access.desk import Desk
+
+WHO = """
+from aiohttp import web
+from gateway import Plugin
+
+class Who(Plugin):
+    def routes(self):
+        return [web.get("/{resource:.*}", self.answer)]
+
+    async def answer(self, request):
+        who, auth = request["exchange"].identity, self.context.plugin("auth")
+        resource = request.match_info["resource"]
+        may = await auth.allowed(who, "read", resource)
+        assert auth.allowed_now(who, "read", resource) is may
+        return web.json_response({"subject": who.subject, "may": may})
+"""
+CONFIG = """
+backends: {{sql: "{sql_url}"}}
+plugins:
+  auth: {{use: auth, issuer: "http://localhost/auth"}}
+  who: {{use: "./who.py:Who"}}
+middlewares:
+  keyed: {{use: api_key, plugin: auth}}
+  readers: {{use: api_key, plugin: auth, scopes: [documents.read]}}
+routes:
+  - id: keyed
+    match: {{path: /keyed/**}}
+    middlewares: [keyed]
+    plugin: who
+    strip_prefix: /keyed
+  - id: readers
+    match: {{path: /readers/**}}
+    middlewares: [readers]
+    plugin: who
+    strip_prefix: /readers
+"""
+
+
+class Client:
+    def __init__(self, session: aiohttp.ClientSession, served: Served) -> None:
+        self._session = session
+        self._root = f"http://127.0.0.1:{served.port}"
+
+    async def get(self, path: str, key: str) -> tuple[int, Any]:
+        async with self._session.get(self._root + path, headers={"X-API-Key": key}) as answer:
+            return answer.status, await answer.json()
+
+
+@asynccontextmanager
+async def gateway(folder: Path, sql_url: str) -> AsyncIterator[Client]:
+    (folder / "who.py").write_text(WHO)
+    async with (
+        serving(folder, CONFIG.format(sql_url=sql_url)) as served,
+        aiohttp.ClientSession() as session,
+    ):
+        yield Client(session, served)
+
+
+@pytest.fixture
+async def client(tmp_path: Path, sql_url: str) -> AsyncIterator[Client]:
+    async with gateway(tmp_path, sql_url) as found:
+        yield found
+
+
+async def test_a_key_opens_what_it_has_the_scope_for_until_it_is_revoked(
+    client: Client, desk: Desk
+) -> None:
+    ada = await desk.person("ada")
+    await desk.roles.create("reader", ["documents/**:read"])
+    await desk.roles.set_held(ada, ["reader"])
+    await desk.scopes.create("documents.read", ["documents/**:read"])
+    _, bare = await desk.keys.create(ada, "bare")
+    made, key = await desk.keys.create(ada, "reading", ["documents.read"])
+    may, may_not = (200, {"subject": ada, "may": True}), (200, {"subject": ada, "may": False})
+    for _ in range(2):
+        assert await client.get("/keyed/documents/1", key) == may
+        assert await client.get("/keyed/other", key) == may_not
+        assert await client.get("/keyed/documents/1", bare) == may_not
+        assert await client.get("/readers/documents/1", key) == may
+        assert (await client.get("/readers/documents/1", bare))[0] == 403
+    for wrong in (drawn(), key[:-1], "x"):
+        assert (await client.get("/keyed/documents/1", wrong))[0] == 401
+    await desk.keys.revoke(made.id)
+    async with asyncio.timeout(20):
+        while (await client.get("/keyed/documents/1", key))[0] == 200:
+            pass
+    assert (await client.get("/keyed/documents/1", key))[0] == 401
+    assert await client.get("/keyed/documents/1", bare) == may_not
+
+
+async def test_a_plugin_without_keys_stops_the_start(tmp_path: Path) -> None:
+    config = """
+plugins: {status: {use: "./status.py"}}
+middlewares: {keyed: {use: api_key, plugin: status}}
+routes: [{id: all, match: {path: /**}, middlewares: [keyed], plugin: status}]
+"""
+    (tmp_path / "status.py").write_text("from gateway import Plugin\nclass Status(Plugin): ...\n")
+    with pytest.raises(LoadError, match="has no API keys"):
+        async with serving(tmp_path, config):
+            pass
