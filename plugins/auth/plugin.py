@@ -21,6 +21,8 @@ from plugins.auth.accounts.sessions import Sessions
 from plugins.auth.commands.everyday import Commands
 from plugins.auth.commands.people import PeopleCommands
 from plugins.auth.dpop.proofs import Proofs
+from plugins.auth.factors.devices import Devices
+from plugins.auth.factors.passkeys import Passkeys
 from plugins.auth.factors.totp import Totp
 from plugins.auth.keys.at_rest import AtRest, kept_in
 from plugins.auth.keys.keyring import Keyring
@@ -35,9 +37,11 @@ from plugins.auth.oauth.token_state import TokenState
 from plugins.auth.options import AuthOptions
 from plugins.auth.pages.joining import Joining
 from plugins.auth.pages.own_account import OwnAccount
+from plugins.auth.pages.own_app import OwnApp
+from plugins.auth.pages.own_passkeys import OwnPasskeys
 from plugins.auth.pages.rendering import Pages
 from plugins.auth.pages.rooms import Rooms
-from plugins.auth.pages.second_factor import SecondFactor
+from plugins.auth.pages.second_step import SecondStep
 from plugins.auth.pages.sign_in import SignIn
 from plugins.auth.pruning import Pruning
 
@@ -88,6 +92,8 @@ class Auth(Plugin[AuthOptions]):
             self._sessions,
             self._changes,
             Totp(sql, at_rest, self._hashing, options.name),
+            Passkeys(sql, options.accounts, options.issuer, options.name),
+            Devices(sql, options.accounts, options.issuer),
             self._pages,
         )
         leads = self.context.leadership
@@ -123,7 +129,9 @@ class Auth(Plugin[AuthOptions]):
             *SignIn(self._rooms).routes(),
             *Joining(self._rooms).routes(),
             *OwnAccount(self._rooms).routes(),
-            *SecondFactor(self._rooms).routes(),
+            *SecondStep(self._rooms).routes(),
+            *OwnApp(self._rooms).routes(),
+            *OwnPasskeys(self._rooms).routes(),
             web.get("/static/{file}", self._pages.static),
             *self._endpoints.routes(),
         ]

@@ -17,7 +17,7 @@ from plugins.auth.accounts.tables import attempts, links, sessions
 from plugins.auth.audit.options import AuditOptions
 from plugins.auth.audit.tables import events
 from plugins.auth.dpop.tables import proofs
-from plugins.auth.factors.tables import challenges
+from plugins.auth.factors.tables import challenges, devices
 from plugins.auth.oauth.tables import codes, grants, revoked
 
 BATCH, EVERY = 500, 60.0
@@ -61,6 +61,7 @@ class Pruning:
             (api_keys, api_keys.c.id, api_keys.c.expires_at),
             (invitations, invitations.c.id, invitations.c.expires_at),
             (proofs, proofs.c.hash, proofs.c.expires_at),
+            (devices, devices.c.hash, devices.c.expires_at),
             (attempts, attempts.c.key, attempts.c.forget_at),
         ):
             more = await self._batch(table, key, over, now) or more

@@ -19,6 +19,7 @@ class Account:
     disabled: bool
     created_at: int
     updated_at: int
+    has_password: bool = True
 
 
 def account_of(row: Any) -> Account:
@@ -32,4 +33,5 @@ def account_of(row: Any) -> Account:
         row.disabled,
         row.created_at,
         row.updated_at,
+        row.password is not None,
     )

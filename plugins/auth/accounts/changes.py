@@ -21,7 +21,10 @@ from plugins.auth.accounts.sessions import Session, Sessions
 from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.log import record
 from plugins.auth.audit.tables import events
-from plugins.auth.factors.tables import passkeys, recovery_codes, totp
+from plugins.auth.factors.devices import forget_all
+from plugins.auth.factors.held import held as held_factors
+from plugins.auth.factors.held import lock
+from plugins.auth.factors.tables import devices, passkeys, recovery_codes, totp
 from plugins.auth.mail.outbox import enqueue
 from plugins.auth.mail.tables import outbox
 
@@ -74,6 +77,7 @@ class Changes:
             mine = sa.and_(
                 accounts.c.id == link.account_id, accounts.c.email_key == policy.key_of(link.email)
             )
+            await _drop_unproved(connection, link.account_id)
             changed = accounts.update().where(mine).values(email_verified=True)
             if not (await connection.execute(changed)).rowcount:
                 return False
@@ -90,6 +94,15 @@ class Changes:
         encoded = await self._directory.encoded(password, address, about)
         async with self._sql.write() as connection:
             await self.changed_password(connection, account.id, encoded, address, session.id)
+
+    async def remove_password(self, account: Account, session: Session, address: str) -> bool:
+        """Whether there is a passkey to log in with instead. All other sessions end."""
+        async with self._sql.write() as connection:
+            await lock(connection, account.id)
+            if not (await held_factors(connection, account.id)).passkeys:
+                return False
+            await self.changed_password(connection, account.id, None, address, session.id)
+        return True
 
     async def set_profile(self, account_id: str, name: str, locale: str) -> None:
         now = int(self._clock())
@@ -141,7 +154,7 @@ class Changes:
     async def removed(self, connection: AsyncConnection, account_id: str) -> None:
         """The account, and what belongs to it."""
         await self._sessions.end_all(connection, account_id)
-        for table in (totp, recovery_codes, passkeys, outbox):
+        for table in (totp, recovery_codes, passkeys, devices, outbox):
             await connection.execute(table.delete().where(table.c.account_id == account_id))
         await links.drop(connection, account_id)
         await forget(connection, account_id)
@@ -157,6 +170,10 @@ class Changes:
                 for row in await connection.execute(mine.limit(EXPORTED))
             ]
             access = await held(connection, account.id)
+            kept = {
+                "passkeys": await _listed(connection, passkeys, account.id, "name"),
+                "devices": await _listed(connection, devices, account.id, "address", "agent"),
+            }
         living = await self._sessions.of_account(account.id)
         return {
             "account": {
@@ -174,6 +191,7 @@ class Changes:
                 for each in living
             ],
             **access,
+            **kept,
             "log": lines,
         }
 
@@ -181,7 +199,7 @@ class Changes:
         self,
         connection: AsyncConnection,
         account_id: str,
-        encoded: str,
+        encoded: str | None,
         address: str,
         keep: str | None = None,
     ) -> None:
@@ -192,9 +210,11 @@ class Changes:
             await connection.execute(changed.returning(accounts.c.email, accounts.c.locale))
         ).one()
         await self._sessions.end_all(connection, account_id, keep=keep)
+        await forget_all(connection, account_id)
         await links.drop(connection, account_id)
         await enqueue(connection, "password", row.email, row.locale, now, account_id=account_id)
-        await record(connection, "password_changed", account=account_id, address=address)
+        event = "password_changed" if encoded else "password_removed"
+        await record(connection, event, account=account_id, address=address)
 
     async def _verified(
         self, connection: AsyncConnection, link: links.Link, now: int, address: str
@@ -222,3 +242,21 @@ class Changes:
         await enqueue(connection, "changed", row.email, row.locale, now, account_id=link.account_id)
         await record(connection, "email_changed", account=link.account_id, address=address)
         return True
+
+
+async def _listed(
+    connection: AsyncConnection, table: sa.Table, account_id: str, *names: str
+) -> list[dict[str, Any]]:
+    """Of a table of factors, with the times that both have."""
+    columns = [table.c[name] for name in ("created_at", "used_at", *names)]
+    query = sa.select(*columns).where(table.c.account_id == account_id).order_by(columns[0])
+    return [dict(row._mapping) for row in await connection.execute(query)]
+
+
+async def _drop_unproved(connection: AsyncConnection, account_id: str) -> None:
+    """Whoever made the account before its address was confirmed may have been somebody else, and
+    gets in no more by a passkey of theirs."""
+    unproved = sa.select(accounts.c.id).where(
+        accounts.c.id == account_id, ~accounts.c.email_verified
+    )
+    await connection.execute(passkeys.delete().where(passkeys.c.account_id.in_(unproved)))

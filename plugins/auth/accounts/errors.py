@@ -41,5 +41,9 @@ class LastAdmin(AccountError):
     """Nobody would be left who may undo it."""
 
 
+class LastWayIn(AccountError):
+    """Without it nobody could log in to the account any more."""
+
+
 class Overloaded(AccountError):
     """As many passwords are being checked as may be at once."""

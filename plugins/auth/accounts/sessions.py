@@ -104,10 +104,12 @@ class Sessions:
         *,
         amr: tuple[str, ...],
         waiting: bool = False,
+        onward: bool = False,
     ) -> str:
         """Its id. The cookie is new each time, and the one before is good no more.
 
         Who logs in again goes on with the session, and what hangs on it; of somebody else it ends.
+        onward: it must be going on, or nothing begins and the id is empty.
         """
         now = int(self._clock())
         token = secrets.token_urlsafe(32)
@@ -134,6 +136,8 @@ class Sessions:
             row = (await connection.execute(gone)).first()
             if row is not None:
                 values |= {"id": row.id, "created_at": row.created_at}
+            elif onward:
+                return ""
             await self._end(connection, sessions.c.hash == before)
             await connection.execute(sessions.insert().values(values))
             if not waiting:

@@ -21,7 +21,8 @@ class Created(NamedTuple):
 
 
 class Ceremonies:
-    """User verification is required in both. The package is imported at the first of them."""
+    """To be added, and to be the only factor (`alone`), a passkey must verify its person; beside
+    a password its person need only be there. The package is imported at the first of them."""
 
     def __init__(self, rp_id: str, origin: str, name: str) -> None:
         self._rp_id = rp_id
@@ -54,7 +55,7 @@ class Ceremonies:
         )
         return webauthn.options_to_json(options)
 
-    def request(self, challenge: bytes, known: list[bytes]) -> str:
+    def request(self, challenge: bytes, known: list[bytes], *, alone: bool) -> str:
         import webauthn  # noqa: PLC0415 - most workers need none of it
         from webauthn.helpers import structs  # noqa: PLC0415 - as above
 
@@ -63,7 +64,9 @@ class Ceremonies:
             challenge=challenge,
             timeout=TIMEOUT,
             allow_credentials=[structs.PublicKeyCredentialDescriptor(id=each) for each in known],
-            user_verification=structs.UserVerificationRequirement.REQUIRED,
+            user_verification=structs.UserVerificationRequirement.REQUIRED
+            if alone
+            else structs.UserVerificationRequirement.PREFERRED,
         )
         return webauthn.options_to_json(options)
 
@@ -82,7 +85,9 @@ class Ceremonies:
             return None
         return Created(found.credential_id, found.credential_public_key, found.sign_count)
 
-    def signed(self, answer: str, challenge: bytes, key: bytes, account_id: str) -> int | None:
+    def signed(
+        self, answer: str, challenge: bytes, key: bytes, account_id: str, *, alone: bool
+    ) -> int | None:
         """The authenticator's count, or None if it is not signed with `key`, or for another."""
         import webauthn  # noqa: PLC0415 - most workers need none of it
 
@@ -97,7 +102,7 @@ class Ceremonies:
                 expected_origin=self._origin,
                 credential_public_key=key,
                 credential_current_sign_count=0,
-                require_user_verification=True,
+                require_user_verification=alone,
             )
         except _wrong():
             return None

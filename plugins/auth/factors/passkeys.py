@@ -13,12 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from backends.sql import Sql
 from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.attempts import Attempts, block_of
-from plugins.auth.accounts.errors import LockedOut
+from plugins.auth.accounts.errors import LastWayIn, LockedOut
 from plugins.auth.accounts.inserting import insert
 from plugins.auth.accounts.options import AccountOptions
 from plugins.auth.audit.log import record
 from plugins.auth.factors.ceremonies import Ceremonies
 from plugins.auth.factors.challenges import Challenges
+from plugins.auth.factors.devices import forget_all
+from plugins.auth.factors.held import Held, drop_codes_of_none, held, lock
 from plugins.auth.factors.tables import passkeys
 from plugins.auth.mail.outbox import enqueue
 
@@ -66,6 +68,11 @@ class Passkeys:
             rows = (await connection.execute(query)).all()
         return [Passkey(row.id, row.name, row.created_at, row.used_at) for row in rows]
 
+    async def held(self, account_id: str) -> Held:
+        """Second factors of the account, passkeys and others."""
+        async with self._sql.read() as connection:
+            return await held(connection, account_id)
+
     async def offer(self, account: Account, holder: str) -> str:
         """JSON for navigator.credentials.create."""
         known = [each.id for each in await self.of_account(account.id)]
@@ -88,38 +95,48 @@ class Passkeys:
             account_id=account.id,
             key=made.key,
             sign_count=made.sign_count,
-            name=name.strip()[:100] or "Passkey",
+            name=_named(name),
             created_at=now,
             used_at=0,
         )
-        mine = passkeys.c.account_id == account.id
-        count = sa.select(sa.func.count()).select_from(passkeys).where(mine)
         async with self._sql.write() as connection:
-            if (await connection.execute(count)).scalar_one() >= MOST:
+            await lock(connection, account.id)
+            if (await held(connection, account.id)).passkeys >= MOST:
                 return False
             added = await connection.execute(statement.on_conflict_do_nothing())
             if added.rowcount:
                 await self._tell(connection, account, "passkey_added", address)
         return bool(added.rowcount)
 
-    async def remove(self, account: Account, passkey_id: bytes, address: str) -> bool:
-        one = sa.and_(passkeys.c.account_id == account.id, passkeys.c.id == passkey_id)
+    async def rename(self, account_id: str, passkey_id: bytes, name: str) -> bool:
+        named = passkeys.update().where(_one(account_id, passkey_id)).values(name=_named(name))
         async with self._sql.write() as connection:
-            gone = await connection.execute(passkeys.delete().where(one))
-            if gone.rowcount:
-                await self._tell(connection, account, "passkey_removed", address)
-        return bool(gone.rowcount)
+            return bool((await connection.execute(named)).rowcount)
+
+    async def remove(self, account: Account, passkey_id: bytes, address: str) -> bool:
+        """Whether it was there. Raises LastWayIn for the only one where there is no password."""
+        gone = passkeys.delete().where(_one(account.id, passkey_id))
+        async with self._sql.write() as connection:
+            has_password = await lock(connection, account.id)
+            if not (await connection.execute(gone)).rowcount:
+                return False
+            if not has_password and not (await held(connection, account.id)).passkeys:
+                raise LastWayIn("the only passkey of an account without a password")
+            await drop_codes_of_none(connection, account.id)
+            await self._tell(connection, account, "passkey_removed", address)
+        return True
 
     async def ask(self, holder: str, account_id: str | None = None) -> str:
         """JSON for navigator.credentials.get; without an account the browser finds one."""
         known = [each.id for each in await self.of_account(account_id)] if account_id else []
         challenge = await self._challenges.new("use", holder)
-        return self._ceremonies.request(challenge, known)
+        return self._ceremonies.request(challenge, known, alone=account_id is None)
 
     async def check(
         self, holder: str, answer: str, address: str, account_id: str | None = None
     ) -> str | None:
-        """Whose account the answer proves, or None. account_id: whose it has to be.
+        """Whose account the answer proves, or None. account_id: whose it has to be, when something
+        else has said who it is; without it the passkey has to verify its person.
 
         Raises LockedOut. Failures are counted before the check, and each challenge counts once.
         """
@@ -133,7 +150,8 @@ class Passkeys:
         if not await self._challenges.spend(challenge, "use", holder) or owner is None:
             return None
         found, key = owner
-        count = self._ceremonies.signed(answer, challenge, key, found)
+        alone = account_id is None
+        count = self._ceremonies.signed(answer, challenge, key, found, alone=alone)
         if count is None or account_id not in {None, found}:
             await self._failed("passkey_failed", found, address)
             return None
@@ -181,6 +199,13 @@ class Passkeys:
     ) -> None:
         now = int(self._clock())
         await record(connection, event, account=account.id, address=address)
-        await enqueue(
-            connection, "factor", account.email, account.locale, now, account_id=account.id
-        )
+        await forget_all(connection, account.id)
+        await enqueue(connection, event, account.email, account.locale, now, account_id=account.id)
+
+
+def _one(account_id: str, passkey_id: bytes) -> sa.ColumnElement[bool]:
+    return sa.and_(passkeys.c.account_id == account_id, passkeys.c.id == passkey_id)
+
+
+def _named(name: str) -> str:
+    return name.strip()[:100] or "Passkey"

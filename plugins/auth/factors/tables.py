@@ -40,3 +40,16 @@ challenges = sa.Table(
     sa.Column("holder", sa.LargeBinary(32), nullable=False),  # whose browser asked
     sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
 )
+
+devices = sa.Table(
+    "auth_devices",
+    metadata,
+    sa.Column("hash", sa.LargeBinary(32), primary_key=True),
+    sa.Column("id", sa.String(32), nullable=False, unique=True),
+    sa.Column("account_id", sa.String(32), nullable=False, index=True),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("used_at", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
+    sa.Column("address", sa.String(45), nullable=False),
+    sa.Column("agent", sa.String(200), nullable=False),
+)

@@ -20,6 +20,8 @@ from plugins.auth.accounts.errors import LockedOut
 from plugins.auth.accounts.hashing import Hashing
 from plugins.auth.accounts.inserting import insert
 from plugins.auth.audit.log import record
+from plugins.auth.factors.devices import forget_all
+from plugins.auth.factors.held import drop_codes_of_none, lock
 from plugins.auth.factors.tables import recovery_codes, totp
 from plugins.auth.mail.outbox import enqueue
 
@@ -106,9 +108,14 @@ class Totp:
         return how
 
     async def renew(
-        self, account: Account, address: str, event: str = "recovery_codes_made"
+        self,
+        account: Account,
+        address: str,
+        event: str = "recovery_codes_made",
+        *,
+        letter: bool = True,
     ) -> list[str]:
-        """New recovery codes; the ones before are no more."""
+        """New recovery codes; the ones before are no more. letter: unless another tells of it."""
         codes = [_new_code() for _ in range(CODES)]
         hashes = await self._hashing.run(
             lambda: [_hash(account.id, code) for code in codes], block_of(address)
@@ -118,13 +125,18 @@ class Totp:
             rows = [{"account_id": account.id, "hash": each} for each in hashes]
             await connection.execute(recovery_codes.insert(), rows)
             await self._attempts.succeeded(connection, f"code {account.id}")
-            await self._tell(connection, account, event, address)
+            if letter:
+                await self._tell(connection, account, event, address)
+            else:
+                await record(connection, event, account=account.id, address=address)
         return codes
 
     async def off(self, account: Account, address: str) -> None:
+        """Recovery codes remain while there are passkeys."""
         async with self._sql.write() as connection:
+            await lock(connection, account.id)
             await connection.execute(totp.delete().where(totp.c.account_id == account.id))
-            await _drop_codes(connection, account.id)
+            await drop_codes_of_none(connection, account.id)
             await self._tell(connection, account, "totp_off", address)
 
     async def _tell(
@@ -132,6 +144,7 @@ class Totp:
     ) -> None:
         now = int(self._clock())
         await record(connection, event, account=account.id, address=address)
+        await forget_all(connection, account.id)
         await enqueue(
             connection, "factor", account.email, account.locale, now, account_id=account.id
         )

@@ -67,6 +67,16 @@ ENGLISH = {
         "decline:\n\n{link}\n\nIt takes an account with this address. If you do not expect an "
         "invitation, there is nothing to do.",
     ),
+    "passkey_added": Letter(
+        "A passkey was added to your account",
+        "With it, its device logs in to your account. If it was not you, choose a new password "
+        "at once and remove it:\n\n{link}",
+    ),
+    "passkey_removed": Letter(
+        "A passkey of your account was removed",
+        "It no longer logs in to your account. If it was not you, choose a new password at "
+        "once:\n\n{link}",
+    ),
 }
 SPANISH = {
     "verify": Letter(
@@ -123,6 +133,16 @@ SPANISH = {
         "Alguien te invita a unirte a su organización. Para ver a cuál, y aceptar o rechazar:"
         "\n\n{link}\n\nHace falta una cuenta con esta dirección. Si no esperas ninguna "
         "invitación, no tienes que hacer nada.",
+    ),
+    "passkey_added": Letter(
+        "Se añadió una llave de acceso a tu cuenta",
+        "Con ella su dispositivo entra en tu cuenta. Si no fuiste tú, elige enseguida una "
+        "contraseña nueva y quítala:\n\n{link}",
+    ),
+    "passkey_removed": Letter(
+        "Se quitó una llave de acceso de tu cuenta",
+        "Ya no sirve para entrar en tu cuenta. Si no fuiste tú, elige enseguida una contraseña "
+        "nueva:\n\n{link}",
     ),
 }
 

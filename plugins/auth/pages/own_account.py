@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -13,12 +12,15 @@ from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.errors import AccountError
 from plugins.auth.accounts.sessions import Session
 from plugins.auth.pages.rendering import SAFETY
-from plugins.auth.pages.rooms import Rooms, address
+from plugins.auth.pages.rooms import Rooms, address, moment
 
 
 class OwnAccount:
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
+        rooms.pages.place("/account", "Your account")
+        rooms.pages.place("/account/password", "Password")
+        rooms.pages.place("/account/email", "E-mail")
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         personal = self._rooms.personal
@@ -30,6 +32,7 @@ class OwnAccount:
             web.get("/account/email", personal(self.email_page)),
             web.post("/account/email", personal(self.email)),
             web.post("/account/sessions", personal(self.end_sessions)),
+            web.post("/account/devices", personal(self.forget_device)),
             web.get("/account/export", personal(self.export)),
             web.get("/account/close", personal(self.close_page)),
             web.post("/account/close", personal(self.close)),
@@ -44,9 +47,18 @@ class OwnAccount:
                 "id": each.id,
                 "agent": each.agent,
                 "address": each.address,
-                "seen": f"{datetime.fromtimestamp(each.seen_at, UTC):%Y-%m-%d %H:%M} UTC",
+                "seen": moment(each.seen_at),
             }
             for each in await rooms.sessions.of_account(account.id)
+        ]
+        devices = [
+            {
+                "id": each.id,
+                "agent": each.agent,
+                "address": each.address,
+                "seen": moment(each.used_at),
+            }
+            for each in await rooms.devices.of_account(account.id)
         ]
         return rooms.pages.render(
             request,
@@ -54,7 +66,8 @@ class OwnAccount:
             account=account,
             sessions=living,
             here=session.id,
-            totp=await rooms.totp.enabled(account.id),
+            devices=devices,
+            held=await rooms.held(account.id),
         )
 
     async def save(self, request: web.Request, account: Account, _: Session) -> web.StreamResponse:
@@ -64,38 +77,50 @@ class OwnAccount:
         return self._rooms.pages.redirect("/account")
 
     async def password_page(
-        self, request: web.Request, account: Account, _: Session
+        self, request: web.Request, account: Account, session: Session
     ) -> web.StreamResponse:
-        return self._rooms.pages.render(request, "password.html", **self._values(account))
+        if again := await self._without_password(request, account, session):
+            return again
+        return self._rooms.pages.render(request, "password.html", **await self._values(account))
 
     async def password(
         self, request: web.Request, account: Account, session: Session
     ) -> web.StreamResponse:
         rooms, form = self._rooms, await self._rooms.form(request)
+        if again := await self._without_password(request, account, session):
+            return again
         try:
             await self._prove(request, account, form)
+            if form.get("do") == "remove":
+                return await self._remove_password(request, account, session)
             await rooms.changes.set_password(
                 account, session, form.get("password", ""), address(request)
             )
         except AccountError as error:
-            return rooms.again(request, "password.html", error, **self._values(account))
+            return rooms.again(request, "password.html", error, **await self._values(account))
         return rooms.message(
             request, "That is done", "Saved.", path="/account", label="Your account"
         )
 
     async def email_page(
-        self, request: web.Request, _account: Account, _session: Session
+        self, request: web.Request, account: Account, session: Session
     ) -> web.StreamResponse:
-        return self._rooms.pages.render(request, "email.html", email="")
+        return await self._without_password(request, account, session) or self._rooms.pages.render(
+            request, "email.html", email="", account=account
+        )
 
-    async def email(self, request: web.Request, account: Account, _: Session) -> web.StreamResponse:
+    async def email(
+        self, request: web.Request, account: Account, session: Session
+    ) -> web.StreamResponse:
         rooms, form = self._rooms, await self._rooms.form(request)
+        if again := await self._without_password(request, account, session):
+            return again
         email = form.get("email", "")[:254]
         try:
             await self._prove(request, account, form)
             await rooms.changes.ask_for_email(account, email, address(request))
         except AccountError as error:
-            return rooms.again(request, "email.html", error, email=email)
+            return rooms.again(request, "email.html", error, email=email, account=account)
         text = "We have sent you a mail that says how to go on."
         return rooms.message(
             request, "Look into your mail", text, path="/account", label="Your account"
@@ -112,6 +137,13 @@ class OwnAccount:
             await rooms.sessions.end(account.id, which)
         return rooms.pages.redirect("/account")
 
+    async def forget_device(
+        self, request: web.Request, account: Account, _: Session
+    ) -> web.StreamResponse:
+        form = await self._rooms.form(request)
+        await self._rooms.devices.forget(account.id, form.get("device", ""))
+        return self._rooms.pages.redirect("/account")
+
     async def export(
         self, _request: web.Request, account: Account, _session: Session
     ) -> web.StreamResponse:
@@ -122,16 +154,22 @@ class OwnAccount:
         return web.Response(body=found, content_type="application/json", headers=headers)
 
     async def close_page(
-        self, request: web.Request, _account: Account, _session: Session
+        self, request: web.Request, account: Account, session: Session
     ) -> web.StreamResponse:
-        return self._rooms.pages.render(request, "close.html")
+        return await self._without_password(request, account, session) or self._rooms.pages.render(
+            request, "close.html", account=account
+        )
 
-    async def close(self, request: web.Request, account: Account, _: Session) -> web.StreamResponse:
+    async def close(
+        self, request: web.Request, account: Account, session: Session
+    ) -> web.StreamResponse:
         rooms, form = self._rooms, await self._rooms.form(request)
+        if again := await self._without_password(request, account, session):
+            return again
         try:
             await self._prove(request, account, form)
         except AccountError as error:
-            return rooms.again(request, "close.html", error)
+            return rooms.again(request, "close.html", error, account=account)
         await rooms.changes.close(account.id, address(request))
         response = rooms.message(request, "That is done", "Your account is closed.")
         rooms.sessions.forget(response)
@@ -139,7 +177,32 @@ class OwnAccount:
 
     async def _prove(self, request: web.Request, account: Account, form: dict[str, str]) -> None:
         """By the password there is now (ASVS 5.0 6.2.3, 7.5.1). Raises AccountError."""
-        await self._rooms.directory.verify(account.email, form.get("current", ""), address(request))
+        if account.has_password:
+            current = form.get("current", "")
+            await self._rooms.directory.verify(account.email, current, address(request))
 
-    def _values(self, account: Account) -> dict[str, Any]:
-        return {"email": account.email, "shortest": self._rooms.options.password_length}
+    async def _without_password(
+        self, request: web.Request, account: Account, session: Session
+    ) -> web.Response | None:
+        """Who has none proves who they are by logging in again."""
+        if account.has_password:
+            return None
+        return await self._rooms.asked_again(request, account, session)
+
+    async def _remove_password(
+        self, request: web.Request, account: Account, session: Session
+    ) -> web.Response:
+        rooms = self._rooms
+        if not await rooms.changes.remove_password(account, session, address(request)):
+            values = await self._values(account)
+            return rooms.again(request, "password.html", "Add a passkey first.", **values)
+        return rooms.message(
+            request, "That is done", "Saved.", path="/account", label="Your account"
+        )
+
+    async def _values(self, account: Account) -> dict[str, Any]:
+        return {
+            "account": account,
+            "shortest": self._rooms.options.password_length,
+            "passkeys": (await self._rooms.held(account.id)).passkeys,
+        }

@@ -49,6 +49,11 @@ class Pages:
             lstrip_blocks=True,
         )
         self._static = _static([folder / "static" for folder in reversed(folders)])
+        self._places: dict[str, str] = {}
+
+    def place(self, path: str, name: str) -> None:
+        """A page of people's own account, in the order they are named on all of them."""
+        self._places[path] = name
 
     def render(
         self, request: web.Request, template: str, *, status: int = 200, **values: Any
@@ -63,6 +68,8 @@ class Pages:
             language=language,
             site=self.name,
             base=self.base,
+            places=self._places,
+            at=request.path,
             csrf_field=FIELD.format(token),
             **values,
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -13,6 +15,7 @@ from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.errors import (
     AccountError,
     BadEmail,
+    LastWayIn,
     LockedOut,
     Overloaded,
     Unverified,
@@ -21,6 +24,9 @@ from plugins.auth.accounts.errors import (
 )
 from plugins.auth.accounts.options import AccountOptions
 from plugins.auth.accounts.sessions import Session, Sessions
+from plugins.auth.factors.devices import Devices
+from plugins.auth.factors.held import Held
+from plugins.auth.factors.passkeys import Passkeys
 from plugins.auth.factors.totp import Totp
 from plugins.auth.pages.forms import BadForm, fields
 from plugins.auth.pages.rendering import Pages
@@ -39,6 +45,7 @@ ANSWERS: dict[type[AccountError], tuple[int, str]] = {
     Overloaded: (503, "Too much is going on. Try again in a moment."),
     Unverified: (403, "Confirm your e-mail address first: see your mail."),
     BadEmail: (400, "That is not an e-mail address."),
+    LastWayIn: (409, "Choose a password first: without this passkey nobody could log in."),
     WrongPassword: (401, "Wrong e-mail address or password."),
 }
 
@@ -50,11 +57,35 @@ class Rooms:
     sessions: Sessions
     changes: Changes
     totp: Totp
+    passkeys: Passkeys
+    devices: Devices
     pages: Pages
 
     async def form(self, request: web.Request) -> dict[str, str]:
         """Raises BadForm."""
         return await fields(request, self.pages.csrf_cookie)
+
+    async def held(self, account_id: str) -> Held:
+        return await self.passkeys.held(account_id)
+
+    def holder(self, request: web.Request) -> str:
+        """The secret of this browser that a challenge is bound to: of its forms, which each has."""
+        return request.cookies.get(self.pages.csrf_cookie, "")
+
+    async def asked_again(
+        self, request: web.Request, account: Account, session: Session
+    ) -> web.Response | None:
+        """To change what proves who somebody is takes a log-in of the last ten minutes, with the
+        second factor if there is one (ASVS 5.0 7.5.1)."""
+        second = any(await self.held(account.id))
+        if self.sessions.recent(session) and (session.acr == "aal2" or not second):
+            return None
+        acr = "&acr=aal2" if second else ""
+        page = "/".join(request.path.split("/")[:3])
+        back = quote(self.pages.base + page, safe="/")
+        if asked := request.query.get("continue"):
+            back += quote(f"?continue={quote(asked, safe='/')}", safe="/")
+        return self.pages.redirect(f"/login?fresh=1{acr}&continue={back}")
 
     def guarded(self, handler: Handler) -> Handler:
         """A form that is none of ours becomes a page."""
@@ -105,6 +136,10 @@ class Rooms:
             label=say(request, label),
         )
 
+    def codes(self, request: web.Request, codes: list[str], back: str) -> web.Response:
+        """Recovery codes, shown this once. back: where to go on."""
+        return self.pages.render(request, "codes.html", codes=codes, onward=self.pages.base + back)
+
     def again(
         self, request: web.Request, template: str, error: AccountError | str, **values: object
     ) -> web.Response:
@@ -123,6 +158,16 @@ class Rooms:
 def address(request: web.Request) -> str:
     found: str = request["exchange"].client_ip
     return found
+
+
+def day(at: int) -> str:
+    """at: UTC seconds since 1970."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+
+
+def moment(at: int) -> str:
+    """at: UTC seconds since 1970."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def reason(error: AccountError | str) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""/login, /login/code and /logout."""
+"""/login and /logout."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from plugins.auth.accounts.errors import AccountError, LockedOut, Overloaded
+from plugins.auth.accounts.account import Account
+from plugins.auth.accounts.errors import AccountError, Unverified, WrongPassword
 from plugins.auth.pages.onward import onward
+from plugins.auth.pages.rendering import SAFETY
 from plugins.auth.pages.rooms import Rooms, address
+
+NEEDED = "/login/factor"
 
 
 class SignIn:
@@ -22,8 +26,8 @@ class SignIn:
         return [
             web.get("/login", guarded(self.page)),
             web.post("/login", guarded(self.log_in)),
-            web.get("/login/code", guarded(self.code_page)),
-            web.post("/login/code", guarded(self.code)),
+            web.post("/login/passkey", guarded(self.by_passkey)),
+            web.post("/login/passkey/options", guarded(self.passkey_options)),
             web.get("/logout", guarded(self.leaving)),
             web.post("/logout", guarded(self.log_out)),
         ]
@@ -36,8 +40,8 @@ class SignIn:
         if session is not None and not request.query.get("fresh"):
             if acr != "aal2" or session.acr == "aal2":
                 return rooms.pages.redirect(path)
-            if await rooms.totp.enabled(session.account_id):
-                return self._ask_for_code(path)
+            second = any(await rooms.held(session.account_id))
+            return rooms.pages.redirect(("/login/code" if second else NEEDED) + self._onward(path))
         return rooms.pages.render(request, "login.html", **self._values(path, acr))
 
     async def log_in(self, request: web.Request) -> web.StreamResponse:
@@ -51,38 +55,37 @@ class SignIn:
         except AccountError as error:
             values = self._values(path, acr, email)
             return rooms.again(request, "login.html", error, **values)
-        if await rooms.totp.enabled(account.id):
-            response = self._ask_for_code(path)
+        second = any(await rooms.held(account.id))
+        known = acr != "aal2" and second and await rooms.devices.knows(request, account.id)
+        if second and not known:
+            response = rooms.pages.redirect("/login/code" + self._onward(path))
             await rooms.sessions.begin(request, response, account.id, amr=("pwd",), waiting=True)
             return response
-        response = rooms.pages.redirect(path)
+        needed = acr == "aal2" and not second
+        response = rooms.pages.redirect(NEEDED + self._onward(path) if needed else path)
         await rooms.sessions.begin(request, response, account.id, amr=("pwd",))
         return response
 
-    async def code_page(self, request: web.Request) -> web.StreamResponse:
+    async def passkey_options(self, request: web.Request) -> web.StreamResponse:
+        """JSON for navigator.credentials.get, which finds an account by itself."""
         rooms = self._rooms
-        path = onward(request.query.get("continue", ""), rooms.pages.base)
-        if not await rooms.sessions.begun(request):
-            return rooms.pages.redirect("/login")
-        return rooms.pages.render(request, "code.html", onward=rooms.pages.base + path)
+        await rooms.form(request)
+        asked = await rooms.passkeys.ask(rooms.holder(request))
+        return web.Response(text=asked, content_type="application/json", headers=SAFETY)
 
-    async def code(self, request: web.Request) -> web.StreamResponse:
-        """The second factor of a log-in under way, or of a session that is to be stepped up."""
+    async def by_passkey(self, request: web.Request) -> web.StreamResponse:
+        """A passkey that verifies its person is two factors, and asks for no password."""
         rooms, form = self._rooms, await self._rooms.form(request)
         path = onward(form.get("continue", ""), rooms.pages.base)
-        session = await rooms.sessions.begun(request)
-        if session is None:
-            return rooms.pages.redirect("/login")
         try:
-            how = await rooms.totp.check(
-                session.account_id, form.get("code", "")[:50], address(request)
-            )
-        except (LockedOut, Overloaded) as error:
-            return rooms.again(request, "code.html", error, onward=rooms.pages.base + path)
-        if how is None:
-            return rooms.again(request, "code.html", "Wrong code.", onward=rooms.pages.base + path)
+            account = await self._proved(request, form.get("answer", ""))
+        except AccountError as error:
+            values = self._values(path, form.get("acr", ""))
+            wrong = isinstance(error, WrongPassword)
+            said = "That passkey does not log in here." if wrong else error
+            return rooms.again(request, "login.html", said, **values)
         response = rooms.pages.redirect(path)
-        await rooms.sessions.begin(request, response, session.account_id, amr=("pwd", how))
+        await rooms.sessions.begin(request, response, account.id, amr=("hwk",))
         return response
 
     async def leaving(self, request: web.Request) -> web.StreamResponse:
@@ -98,9 +101,19 @@ class SignIn:
         rooms.sessions.forget(response)
         return response
 
-    def _ask_for_code(self, path: str) -> web.Response:
-        pages = self._rooms.pages
-        return pages.redirect(f"/login/code?continue={quote(pages.base + path, safe='/')}")
+    async def _proved(self, request: web.Request, answer: str) -> Account:
+        """Raises AccountError."""
+        rooms = self._rooms
+        found = await rooms.passkeys.check(rooms.holder(request), answer, address(request))
+        account = await rooms.directory.get(found) if found else None
+        if account is None or account.disabled:
+            raise WrongPassword("no such passkey")
+        if rooms.options.verified_email and not account.email_verified:
+            raise Unverified("the e-mail address has yet to be confirmed")
+        return account
+
+    def _onward(self, path: str) -> str:
+        return f"?continue={quote(self._rooms.pages.base + path, safe='/')}"
 
     def _values(self, path: str, acr: str, email: str = "") -> dict[str, Any]:
         return {

@@ -17,17 +17,11 @@ SPANISH = {
     "Confirm your e-mail address": "Confirma tu correo electrónico",
     "Download": "Descargar",
     "E-mail": "Correo electrónico",
-    "Each of them works once, instead of your app. Keep them where you find them without your "
-    "phone: they are not shown again.": (
-        "Cada uno sirve una vez, en lugar de tu aplicación. Guárdalos donde los encuentres sin "
-        "tu teléfono: no se muestran de nuevo."
-    ),
     "End": "Cerrar",
     "End all others": "Cerrar todas las demás",
     "Enter the six digits your authenticator app shows, or one of your recovery codes.": (
         "Escribe los seis dígitos de tu aplicación de autenticación, o un código de recuperación."
     ),
-    "Enter your code": "Escribe tu código",
     "Everything about you is deleted at once. Download it first if you want to keep it.": (
         "Todo lo tuyo se borra al momento. Descárgalo antes si quieres conservarlo."
     ),
@@ -72,6 +66,67 @@ SPANISH = {
     "here": "aquí",
     "not confirmed yet: see your mail": "sin confirmar: mira tu correo",
     "on": "activa",
+    # Of passkeys and devices
+    "A passkey is kept by your phone, computer or security key. It logs you in without a "
+    "password, and stands in for the code of an app.": (
+        "Una llave de acceso la guarda tu teléfono, ordenador o llave de seguridad. Con ella "
+        "entras sin contraseña, y vale por el código de una aplicación."
+    ),
+    "A second factor is needed": "Hace falta un segundo factor",
+    "Add a passkey": "Añadir una llave de acceso",
+    "Add a passkey first.": "Añade antes una llave de acceso.",
+    "Choose a password": "Elegir una contraseña",
+    "Choose a password first: without this passkey nobody could log in.": (
+        "Elige antes una contraseña: sin esta llave nadie podría entrar."
+    ),
+    "Confirm that it is you": "Confirma que eres tú",
+    "Devices that are not asked for a code": "Dispositivos a los que no se pide código",
+    "Do not ask again on this device; days:": "No preguntar más en este dispositivo; días:",
+    "Each of them works once, instead of your app or passkey. Keep them where you find them "
+    "without your phone: they are not shown again.": (
+        "Cada uno sirve una vez, en lugar de tu aplicación o llave de acceso. Guárdalos donde "
+        "los encuentres sin tu teléfono: no se muestran de nuevo."
+    ),
+    "Forget": "Olvidar",
+    "Log in with a passkey": "Entrar con una llave de acceso",
+    "Name, such as: phone": "Nombre, por ejemplo: teléfono",
+    "No passkey was added. Perhaps this device has one for you already.": (
+        "No se añadió ninguna llave. Quizá este dispositivo ya tenga una tuya."
+    ),
+    "No passkey was used. Try again, or go on in another way.": (
+        "No se usó ninguna llave. Inténtalo de nuevo, o sigue de otra forma."
+    ),
+    "Passkeys": "Llaves de acceso",
+    "Passkeys only": "Solo llaves de acceso",
+    "Recovery codes left:": "Códigos de recuperación restantes:",
+    "Remove": "Quitar",
+    "Remove the password": "Quitar la contraseña",
+    "Set up an authenticator app": "Activar una aplicación de autenticación",
+    "That passkey does not log in here.": "Esa llave de acceso no sirve para entrar aquí.",
+    "That passkey was not added.": "Esa llave de acceso no se ha añadido.",
+    "There are none yet.": "Todavía no hay ninguna.",
+    "To add a passkey, switch JavaScript on.": (
+        "Para añadir una llave de acceso, activa JavaScript."
+    ),
+    "To log in with a passkey, switch JavaScript on.": (
+        "Para entrar con una llave de acceso, activa JavaScript."
+    ),
+    "To use a passkey, switch JavaScript on.": "Para usar una llave de acceso, activa JavaScript.",
+    "Use a passkey": "Usar una llave de acceso",
+    "What you are about to do takes more than a password. Set up one of these; you go on "
+    "afterwards.": (
+        "Lo que vas a hacer pide más que una contraseña. Activa una de estas; después sigues."
+    ),
+    "Without your passkey, enter one of your recovery codes.": (
+        "Sin tu llave de acceso, escribe uno de tus códigos de recuperación."
+    ),
+    "You have a passkey, and can do without a password. A new one can be had by mail.": (
+        "Tienes una llave de acceso y puedes prescindir de la contraseña. Por correo se "
+        "consigue otra."
+    ),
+    "Your account has no password.": "Tu cuenta no tiene contraseña.",
+    "added": "añadida",
+    "last used": "usada por última vez",
     # Said by the handlers
     "Look into your mail": "Mira tu correo",
     "We have sent you a mail that says how to go on.": (

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from backends.sql import Sql
 from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.errors import LockedOut
+from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.tables import events
-from plugins.auth.factors.passkeys import Passkeys
+from plugins.auth.factors.passkeys import MOST, Passkeys
 from plugins.auth.mail.tables import outbox
 from tests.plugins.auth.authenticator import Authenticator
 from tests.plugins.auth.people import ADDRESS, People
@@ -71,7 +72,7 @@ async def test_a_passkey_alone_says_who_somebody_is(
     assert (await happened(people))[-2:] == ["passkey_added", "passkey_used"]
     async with people.sql.read() as connection:
         letters = (await connection.execute(sa.select(outbox.c.letter))).scalars().all()
-    assert "factor" in letters
+    assert "passkey_added" in letters
 
 
 async def test_of_ten_answers_to_one_challenge_at_once_one_is_taken(
@@ -172,3 +173,45 @@ async def test_failures_are_counted_before_the_check(
 async def test_what_is_no_answer_is_refused(factor: Passkeys, ada: Account, answer: str) -> None:
     assert await factor.check(BROWSER, answer, ADDRESS) is None
     assert not await factor.add(ada, BROWSER, answer, "", ADDRESS)
+
+
+async def test_beside_a_password_a_passkey_need_not_verify_its_person(
+    factor: Passkeys, ada: Account, key: Authenticator
+) -> None:
+    assert await add(factor, ada, key)
+    key.verifies = False
+    answer = key.get(await factor.ask(BROWSER, ada.id))
+    assert await factor.check(BROWSER, answer, ADDRESS, ada.id) == ada.id
+    assert await use(factor, key) is None
+
+
+async def test_one_is_renamed_by_its_owner_alone(
+    factor: Passkeys, ada: Account, key: Authenticator
+) -> None:
+    assert await add(factor, ada, key)
+    assert not await factor.rename("another account", key.id, "Mine")
+    assert await factor.rename(ada.id, key.id, "  Laptop ")
+    assert [each.name for each in await factor.of_account(ada.id)] == ["Laptop"]
+
+
+async def test_of_two_last_passkeys_removed_at_once_one_stays_where_there_is_no_password(
+    people: People, factor: Passkeys, ada: Account, key: Authenticator
+) -> None:
+    other = Authenticator(key.rp_id, key.origin)
+    assert await add(factor, ada, key)
+    assert await add(factor, ada, other)
+    async with people.sql.write() as connection:
+        await connection.execute(accounts.update().values(password=None))
+    found = await asyncio.gather(
+        *(factor.remove(ada, each.id, ADDRESS) for each in (key, other)), return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in found) == ["LastWayIn", "bool"]
+    assert len(await factor.of_account(ada.id)) == 1
+
+
+async def test_an_account_has_twenty_at_most_however_many_are_added_at_once(
+    factor: Passkeys, ada: Account
+) -> None:
+    keys = [Authenticator("id.example.org", "https://id.example.org") for _ in range(MOST + 5)]
+    found = await asyncio.gather(*(add(factor, ada, each) for each in keys))
+    assert sum(found) == MOST

@@ -13,7 +13,7 @@ from plugins.auth.pages.rendering import HERE, Pages
 from plugins.auth.pages.rooms import ANSWERS, WEAK
 from plugins.auth.pages.spanish import SPANISH
 
-SPEAKING = {"message", "again", "_done", "say"}
+SPEAKING = {"message", "again", "_done", "say", "place"}
 
 
 def spoken(call: ast.Call) -> set[str]:

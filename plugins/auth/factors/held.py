@@ -1,0 +1,41 @@
+"""Which second factors an account has, and the lock under which the last one goes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from plugins.auth.accounts.tables import accounts
+from plugins.auth.factors.tables import passkeys, recovery_codes, totp
+
+
+class Held(NamedTuple):
+    """app: an authenticator app that is set up. passkeys: how many."""
+
+    app: bool
+    passkeys: int
+
+
+async def held(connection: AsyncConnection, account_id: str) -> Held:
+    mine = sa.and_(totp.c.account_id == account_id, totp.c.confirmed)
+    app = sa.select(sa.func.count()).select_from(totp).where(mine).scalar_subquery()
+    keys = sa.select(sa.func.count()).select_from(passkeys)
+    theirs = keys.where(passkeys.c.account_id == account_id).scalar_subquery()
+    row = (await connection.execute(sa.select(app.label("app"), theirs.label("keys")))).one()
+    return Held(bool(row.app), row.keys)
+
+
+async def lock(connection: AsyncConnection, account_id: str) -> bool:
+    """Until the end of the transaction; whether the account has a password."""
+    query = sa.select(accounts.c.password).where(accounts.c.id == account_id)
+    row = (await connection.execute(query.with_for_update())).first()
+    return row is not None and row.password is not None
+
+
+async def drop_codes_of_none(connection: AsyncConnection, account_id: str) -> None:
+    """Recovery codes stand in for a second factor: with the last one they go."""
+    if not any(await held(connection, account_id)):
+        mine = recovery_codes.c.account_id == account_id
+        await connection.execute(recovery_codes.delete().where(mine))
