@@ -18,6 +18,11 @@ from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.hashing import Hashing
 from plugins.auth.accounts.operators import Operators
 from plugins.auth.accounts.sessions import Sessions
+from plugins.auth.admin.answering import Answering
+from plugins.auth.admin.api import operations
+from plugins.auth.admin.described import described
+from plugins.auth.admin.gate import Gate
+from plugins.auth.commands.admin_token import AdminToken
 from plugins.auth.commands.everyday import Commands
 from plugins.auth.commands.people import PeopleCommands
 from plugins.auth.dpop.proofs import Proofs
@@ -82,7 +87,9 @@ class Auth(Plugin[AuthOptions]):
         self._forgets = [await revoked.start(), await self._access.start()]
         self._issuer = Offer(options.issuer, keyring, revoked.has, self._access)
         self._sessions.on_end(revoked.sessions)
-        state = TokenState(self._clients, Reading(options.issuer, keyring, revoked), revoked)
+        reading = Reading(options.issuer, keyring, revoked)
+        state = TokenState(self._clients, reading, revoked)
+        self._admin = self._admin_routes(keyring, reading, revoked)
         token = self._token_endpoint(keyring)
         token.before(Proofs(sql, options.issuer, at_rest, options.dpop).bind)
         self._endpoints = Endpoints(options.issuer, keyring, token, state)
@@ -112,7 +119,9 @@ class Auth(Plugin[AuthOptions]):
         sql, lifetime = self.context.backends.sql, self.options.tokens.access_lifetime
         self._sessions.on_end(Revoked(sql, self.context.broadcast, lifetime).sessions)
         people = PeopleCommands(sql, self._directory, self._operators)
-        return {**Commands(self._directory, self._clients, keyring).all(), **people.all()}
+        everyday = Commands(self._directory, self._clients, keyring)
+        token = AdminToken(sql, self.options.issuer, keyring)
+        return {**everyday.all(), **people.all(), **token.all()}
 
     async def stop(self) -> None:
         for forget in self._forgets:
@@ -134,10 +143,26 @@ class Auth(Plugin[AuthOptions]):
             *OwnPasskeys(self._rooms).routes(),
             web.get("/static/{file}", self._pages.static),
             *self._endpoints.routes(),
+            *self._admin,
         ]
 
     def offers(self) -> Offer | None:
         return self._issuer
+
+    def _admin_routes(
+        self, keyring: Keyring, reading: Reading, revoked: Revoked
+    ) -> list[web.RouteDef]:
+        found = operations(
+            sql=self.context.backends.sql,
+            directory=self._directory,
+            sessions=self._sessions,
+            operators=self._operators,
+            clients=self._clients,
+            keyring=keyring,
+            revoked=revoked,
+        )
+        answering = Answering(Gate(reading, self._directory, self._clients))
+        return [*answering.routes(found), described(self.options.issuer, found)]
 
     async def _at_rest(self) -> AtRest:
         """Raises OSError and ValueError."""

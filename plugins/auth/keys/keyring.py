@@ -53,11 +53,11 @@ class Keyring:
 
     def named(self, kid: str) -> SigningKey | None:
         """Of those that are published."""
-        return next((key for key in self._published() if key.kid == kid), None)
+        return next((key for key in self.published() if key.kid == kid), None)
 
     async def jwks(self) -> Mapping[str, Any]:
         """The JWK Set: keys that sign, will sign, or signed tokens that may still be valid."""
-        return {"keys": [key.public for key in self._published()]}
+        return {"keys": [key.public for key in self.published()]}
 
     async def rotate(self) -> SigningKey:
         """A further key, which signs once it has been published for `ahead` seconds."""
@@ -73,7 +73,7 @@ class Keyring:
         ends = newest.signs_at + self._options.rotate
         if ends - self._options.ahead <= now:
             await self._add(newest.number + 1, max(ends, now + self._options.ahead))
-        published = {key.number for key in self._published()}
+        published = {key.number for key in self.published()}
         over = [key.number for key in self._keys if key.number not in published]
         if over:
             async with self._sql.write() as connection:
@@ -118,7 +118,7 @@ class Keyring:
                 await record(connection, "key_added", kid=key.kid, signs_at=signs_at)
         await self.read()
 
-    def _published(self) -> list[SigningKey]:
+    def published(self) -> list[SigningKey]:
         """All but those whose successor has signed for longer than any token lives."""
         now = self._clock()
         over = [key.number for key in self._keys if key.signs_at + DAY < now]

@@ -70,6 +70,7 @@ class Clients:
         introspector: bool = False,
         audience: str = "",
         metadata: Mapping[str, Any] | None = None,
+        actor: str | None = None,
     ) -> tuple[Client, str]:
         """With its secret, which is nowhere else, and empty for a public client.
 
@@ -93,10 +94,10 @@ class Clients:
         )
         check(made)
         secret = secrets.token_urlsafe(32)
-        row = {**row_of(made), "secret": _hash(secret), "created_at": int(time.time())}
+        row = {**row_of(made), "secret": hashed(secret), "created_at": int(time.time())}
         async with self._sql.write() as connection:
             await connection.execute(clients.insert().values(row))
-            await record(connection, "client_created", client=made.id, name=name)
+            await record(connection, "client_created", client=made.id, name=name, actor=actor)
         return made, "" if made.public else secret
 
     async def get(self, client_id: str) -> Client | None:
@@ -112,7 +113,7 @@ class Clients:
         method, client_id, secret = credentials(request, sent)
         row = await self._row(client_id)
         kept = row.secret if row is not None else bytes(32)
-        right = hmac.compare_digest(_hash(secret), kept) or method == NONE
+        right = hmac.compare_digest(hashed(secret), kept) or method == NONE
         if row is None or not right or row.method != method:
             raise invalid_client()
         return client_of(row)
@@ -177,5 +178,5 @@ def client_of(row: Any) -> Client:
     )
 
 
-def _hash(secret: str) -> bytes:
+def hashed(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()

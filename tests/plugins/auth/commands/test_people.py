@@ -1,40 +1,61 @@
-"""`ait-gateway auth ...` about accounts and the log, in a process of its own."""
+"""Commands about accounts and the log, as `ait-gateway auth ...` carries them out."""
 
 from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from backends.sql import Sql
+from gateway.app import configuration
+from gateway.cli.plugin_commands import run as carried_out
+from gateway.errors import GatewayError
 from plugins.auth.audit.reading import Wanted, page
 from plugins.auth.oauth.tables import revoked
 from tests.plugins.auth.accounts.test_operators import rows, signed_in
-from tests.plugins.auth.commands.test_everyday import config, run
+from tests.plugins.auth.commands.test_everyday import config
 from tests.plugins.auth.people import ADDRESS, PASSWORD, People
 
 __all__ = ["config"]
 OTHER = "copper-meadow-51-saddle"
+Run = Callable[..., Awaitable[str]]
 
 
-async def test_an_operator_has_what_is_needed_at_night(config: Path, sql: Sql) -> None:
+@pytest.fixture
+def run(config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """What a command prints; `given` is the password."""
+
+    async def command(*words: str, given: str = PASSWORD) -> str:
+        monkeypatch.setenv("AIT_GATEWAY_ADMIN_PASSWORD", given)
+        await carried_out(configuration(config), "auth", words)
+        return capsys.readouterr().out
+
+    return command
+
+
+async def told(run: Run, *words: str, **given: str) -> Any:
+    return json.loads(await run(*words, **given))
+
+
+async def test_an_operator_has_what_is_needed_at_night(run: Run, sql: Sql) -> None:
     people = People(sql)
     ada = await people.ada()
-    made = run(config, "create-admin", "--email", "root@example.org", given=PASSWORD + "\n")
-    assert made.returncode == 0, made.stderr
-    found = json.loads(run(config, "list-users", "--text", "ADA").stdout)
+    await run("create-admin", "--email", "root@example.org")
+    found = await told(run, "list-users", "--text", "ADA")
     assert [(each["account_id"], each["disabled"]) for each in found] == [(ada, False)]
-    assert json.loads(run(config, "disable-user", "ada@example.org").stdout)["disabled"]
-    assert not json.loads(run(config, "enable-user", ada).stdout)["disabled"]
-    set_ = run(config, "set-password", "ada@example.org", given=OTHER + "\n")
-    assert set_.returncode == 0, set_.stderr
-    assert OTHER not in set_.stdout
+    assert (await told(run, "disable-user", "ada@example.org"))["disabled"]
+    assert not (await told(run, "enable-user", ada))["disabled"]
+    assert OTHER not in await run("set-password", "ada@example.org", given=OTHER)
     assert (await people.directory.verify("ada@example.org", OTHER, ADDRESS)).id == ada
     await signed_in(sql, ada)
-    assert json.loads(run(config, "revoke-sessions", ada).stdout)["ended"] == 1
+    assert (await told(run, "revoke-sessions", ada))["ended"] == 1
     assert len(await rows(sql, revoked)) == 1
-    assert run(config, "require-reset", ada).returncode == 0
-    assert run(config, "unlock-user", ada).returncode == 0
+    await run("require-reset", ada)
+    await run("unlock-user", ada)
     lines = await page(sql, Wanted(actor="command"), None, 10)
     assert [line.event for line in lines][::-1] == [
         "user_disabled",
@@ -44,24 +65,27 @@ async def test_an_operator_has_what_is_needed_at_night(config: Path, sql: Sql) -
         "password_reset_required",
         "user_unlocked",
     ]
-    told = run(config, "export-audit", "--actor", "command").stdout.splitlines()
-    assert [json.loads(each)["id"] for each in told] == [line.id for line in lines][::-1]
-    table = list(csv.DictReader(run(config, "export-audit", "--format", "csv").stdout.splitlines()))
+    exported = (await run("export-audit", "--actor", "command")).splitlines()
+    assert [json.loads(each)["id"] for each in exported] == [line.id for line in lines][::-1]
+    table = list(csv.DictReader((await run("export-audit", "--format", "csv")).splitlines()))
     assert len(table) > len(lines)
 
 
-async def test_the_first_admin_is_made_by_command_alone_and_stays(config: Path, sql: Sql) -> None:
-    assert json.loads(run(config, "list-users").stdout) == []
-    made = run(config, "create-admin", "--email", "root@example.org", given=PASSWORD + "\n")
-    assert made.returncode == 0
-    admins = json.loads(run(config, "list-users", "--role", "admin").stdout)
+async def test_the_first_admin_is_made_by_command_alone_and_stays(run: Run) -> None:
+    assert await told(run, "list-users") == []
+    await run("create-admin", "--email", "root@example.org")
+    admins = await told(run, "list-users", "--role", "admin")
     assert [each["email"] for each in admins] == ["root@example.org"]
-    refused = run(config, "disable-user", "root@example.org")
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert "last account with the role admin" in refused.stderr
+    with pytest.raises(GatewayError, match="last account with the role admin"):
+        await run("disable-user", "root@example.org")
 
 
-def test_an_account_that_nobody_has_is_said_so(config: Path) -> None:
-    ended = run(config, "unlock-user", "nobody@example.org")
-    assert ended.returncode == 2
-    assert "no such account" in ended.stderr
+async def test_a_token_is_for_admins_alone(run: Run, sql: Sql) -> None:
+    await People(sql).ada()
+    await run("create-admin", "--email", "root@example.org")
+    assert (await told(run, "admin-token", "--email", "root@example.org"))["expires_in"] == 600
+    for email in ("ada@example.org", "nobody@example.org"):
+        with pytest.raises(GatewayError, match="no admin"):
+            await run("admin-token", "--email", email)
+    with pytest.raises(GatewayError, match="no such account"):
+        await run("unlock-user", "nobody@example.org")

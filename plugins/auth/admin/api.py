@@ -1,0 +1,35 @@
+"""The rooms of the API, put together."""
+
+from __future__ import annotations
+
+from backends.sql import Sql
+from plugins.auth.accounts.directory import Directory
+from plugins.auth.accounts.operators import Operators
+from plugins.auth.accounts.sessions import Sessions
+from plugins.auth.admin.clients import ClientsApi
+from plugins.auth.admin.keys import KeysApi
+from plugins.auth.admin.log import LogApi
+from plugins.auth.admin.operation import Operation
+from plugins.auth.admin.people import PeopleApi
+from plugins.auth.keys.keyring import Keyring
+from plugins.auth.oauth.client_changes import ClientChanges
+from plugins.auth.oauth.clients import Clients
+from plugins.auth.oauth.revoked import Revoked
+
+
+def operations(
+    *,
+    sql: Sql,
+    directory: Directory,
+    sessions: Sessions,
+    operators: Operators,
+    clients: Clients,
+    keyring: Keyring,
+    revoked: Revoked,
+) -> list[Operation]:
+    return [
+        *PeopleApi(sql, directory, sessions, operators).operations(),
+        *ClientsApi(clients, ClientChanges(sql, revoked)).operations(),
+        *KeysApi(sql, keyring).operations(),
+        *LogApi(sql).operations(),
+    ]

@@ -1,0 +1,56 @@
+"""/admin/keys: the keys that sign."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from backends.sql import Sql
+from plugins.auth.admin.operation import Call, Operation
+from plugins.auth.audit.log import record
+from plugins.auth.keys.keyring import Keyring
+from plugins.auth.keys.signing_key import SigningKey
+
+
+class KeyLine(msgspec.Struct, frozen=True):
+    """signs_at: UTC seconds since 1970. signs: now. No private half is ever shown."""
+
+    kid: str
+    algorithm: str
+    signs_at: int
+    signs: bool
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """The oldest first."""
+
+    keys: list[KeyLine]
+
+
+class KeysApi:
+    def __init__(self, sql: Sql, keyring: Keyring) -> None:
+        self._sql = sql
+        self._keyring = keyring
+
+    def operations(self) -> list[Operation]:
+        rotate = "/admin/keys/rotate"
+        return [
+            Operation("GET", "/admin/keys", "Keys that are published", self.all, Keys),
+            Operation("POST", rotate, "Publish a further key", self.rotate, KeyLine, status=201),
+        ]
+
+    async def all(self, call: Call) -> Keys:
+        await self._keyring.read()
+        return Keys([self._line(key) for key in self._keyring.published()])
+
+    async def rotate(self, call: Call) -> KeyLine:
+        key = await self._keyring.rotate()
+        name, address = call.actor
+        async with self._sql.write() as connection:
+            await record(connection, "keys_rotated", actor=name, address=address, kid=key.kid)
+        return self._line(key)
+
+    def _line(self, key: SigningKey) -> KeyLine:
+        signs = key.signs_at <= time.time() and key.kid == self._keyring.signing().kid
+        return KeyLine(key.kid, key.algorithm, key.signs_at, signs)
