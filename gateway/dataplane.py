@@ -94,8 +94,10 @@ class DataPlane:
 
     async def drain(self, seconds: float) -> None:
         """Let what is in flight end; after `seconds` end it."""
+        soon = self.loop.time() + A_MOMENT
         for listener in tuple(self.connections):
-            if listener.exchange is None and not listener.buffer:
+            # Those that have but a moment left were answered without a word about the end.
+            if listener.exchange is None and not listener.buffer and listener.deadline > soon:
                 listener.close(False)
         await self._ended(seconds)
         for listener in tuple(self.connections):

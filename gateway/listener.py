@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from gateway import finishing, guarding
+from gateway.client_connection import A_MOMENT
 from gateway.errors import Problem, Response
 from gateway.exchange import Exchange
 from gateway.request_stream import RequestStream
@@ -239,12 +240,14 @@ class Listener(RequestStream):
         if self.gone and not self.buffer:
             self.last = True
         plane = self.plane
-        if self.last or plane.draining or self.left or self.chunked is not None:
+        if self.last or self.left or self.chunked is not None:
             self._finish_last()
             return
         if not self.reading:
             self.go_on()
-        self.deadline = deadline = self.loop.time() + plane.idle_timeout
+        # A client that was not told of the end may ask once more, and is told then.
+        patience = A_MOMENT if plane.draining else plane.idle_timeout
+        self.deadline = deadline = self.loop.time() + patience
         if deadline < self.armed:
             plane.wheel.arm(self)
         if self.buffer and not self.next_due:

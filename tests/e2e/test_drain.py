@@ -108,6 +108,38 @@ def test_a_download_under_way_arrives_whole(site: Site) -> None:
     assert site.gateway.wait() == 0
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["at_once", "after_the_grace"])
+def test_who_was_not_told_of_the_end_may_ask_once_more(
+    site: Site, go: threading.Event, late: bool
+) -> None:
+    """The head of its answer was out before anybody knew."""
+
+    def script(connection: UpstreamConnection) -> None:
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na")
+        assert go.wait(DEADLINE)
+        connection.send(b"b")
+        connection.wait_closed()
+
+    site.scripted["streams"].script = script
+    client, idle = site.connect(), site.connect()
+    assert idle.get("/pong", "a.test").status == 200
+    client.send(request("GET", "/", "streams.test"))
+    assert client.read_head().value("Connection") is None
+    assert client.read_exactly(1) == b"a"
+    site.gateway.signal(signal.SIGTERM)
+    if late:
+        idle.sees_the_end()
+    else:
+        eventually(lambda: drained(site), "/readyz turning 503")
+    go.set()
+    assert client.read_exactly(1) == b"b"
+    last = client.get("/pong", "a.test")
+    assert (last.body, last.value("Connection")) == (b"pong", b"close")
+    client.sees_the_end()
+    assert site.gateway.wait() == 0
+
+
 def test_pipelined_requests_already_sent_are_answered_or_never_begun(
     site: Site, go: threading.Event
 ) -> None:

@@ -258,7 +258,8 @@ def test_a_worker_that_starts_later_does_not_ask_a_target_known_to_be_unhealthy(
     own_site: Site,
 ) -> None:
     own_site.server["workers"] = 2
-    bad, good = checked(own_site, 2, {"path": CHECK.decode(), "interval": "1h"})
+    once = {"path": CHECK.decode(), "interval": "1h", "timeout": "10s"}
+    bad, good = checked(own_site, 2, once)
     bad.check = 500
     own_site.start()
     left_out = f"{urls(own_site, 'checked')[0]} is unhealthy"
