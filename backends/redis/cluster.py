@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import Any
+from weakref import WeakSet
 
 from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.connection import Connection, SSLConnection
+from redis.exceptions import ConnectionError as LostConnection
+from redis.exceptions import RedisError
 
 from backends.errors import BackendUnavailable
 from backends.redis.address import RedisAddress
@@ -31,6 +36,11 @@ class ClusterLink(Link):
             reinitialize_steps=0,  # it would break every connection, also those in use
             **settings,
         )
+        self._made: WeakSet[Connection] = WeakSet()
+        kind = self._tracked(Connection if address.tls is None else SSLConnection)
+        self._cluster.connection_kwargs["connection_class"] = kind
+        for node in self._cluster.startup_nodes:
+            node.connection_class = kind
 
     async def _send(self, words: Sequence[Word]) -> Any:
         await self._cluster.initialize()  # else the first calls go to any node
@@ -77,5 +87,29 @@ class ClusterLink(Link):
         if not self._cluster.get_primaries():
             raise BackendUnavailable(f"{self.address.where}: no primary is known")
 
+    def _tracked(self, kind: type[Connection]) -> type[Connection]:
+        """redis-py's client forgets connections of nodes that have gone, and closes none while
+        it looks for the others; and its pipelines still connect after they have failed."""
+        link = self
+
+        class Tracked(kind):  # type: ignore[misc, valid-type]  # it is known only here
+            def __init__(self, **settings: Any) -> None:
+                super().__init__(**settings)
+                link._made.add(self)
+
+            async def connect_check_health(self, *settings: Any, **more: Any) -> None:
+                with link._counted():
+                    if not link._closed:
+                        await super().connect_check_health(*settings, **more)
+                    if link._closed:
+                        await self.disconnect(nowait=True)
+                        raise LostConnection
+
+        return Tracked
+
     async def _disconnect(self) -> None:
-        await self._cluster.aclose()
+        with suppress(RedisError, OSError):
+            await self._cluster.aclose()
+        for connection in list(self._made):
+            with suppress(RedisError, OSError):
+                await connection.disconnect()

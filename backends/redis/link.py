@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from redis.asyncio.connection import Connection, ConnectionPool
@@ -23,6 +23,8 @@ Word = bytes | str | int
 T = TypeVar("T")
 
 SCANNED_AT_ONCE = 500
+LOOK = 0.05
+"""Seconds after which what has connected meanwhile is disconnected, while a link is closed."""
 
 
 class Script:
@@ -43,6 +45,8 @@ class Link(ABC):
     def __init__(self, address: RedisAddress) -> None:
         self.address = address
         self._places = asyncio.Semaphore(address.pool)
+        self._under_way = 0
+        self._none_under_way = asyncio.Event()
         self._closed = False
 
     async def call(self, *words: Word, reads: bool = False) -> Any:
@@ -60,16 +64,16 @@ class Link(ABC):
         return await self._bounded(once, reads)
 
     async def _bounded(self, once: Callable[[], Awaitable[T]], reads: bool) -> T:
-        if self._closed:
-            raise BackendError(f"{self.address.where} is closed")
+        self._open()
         try:
             async with asyncio.timeout(self.address.timeout), self._places:
-                if reads:
-                    with suppress(LostConnection, TooSlow, OSError):
-                        return await once()
-                if self._closed:
-                    raise BackendError(f"{self.address.where} is closed")
-                return await once()
+                self._open()
+                with self._counted():
+                    if reads:
+                        with suppress(LostConnection, TooSlow, OSError):
+                            return await once()
+                        self._open()
+                    return await once()
         except TimeoutError:
             raise BackendUnavailable(
                 f"{self.address.where}: no answer in {self.address.timeout:g} s"
@@ -78,6 +82,21 @@ class Link(ABC):
             raise
         except Exception as error:  # noqa: BLE001 - redis-py has some that are not its own
             raise translated(error, self.address.where) from None
+
+    def _open(self) -> None:
+        if self._closed:
+            raise BackendError(f"{self.address.where} is closed")
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """While something connects, or may."""
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._none_under_way.set()
 
     @abstractmethod
     async def _send(self, words: Sequence[Word]) -> Any: ...
@@ -94,13 +113,23 @@ class Link(ABC):
         """Some keys at a time; each that is there all the time comes at least once."""
 
     async def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            with suppress(RedisError, OSError):
-                await self._disconnect()
+        """What is under way breaks, or has connected and then breaks, and nothing is left of it."""
+        if self._closed:
+            return
+        self._closed = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.address.timeout):
+                while self._under_way:
+                    self._none_under_way.clear()
+                    await self._disconnect()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(LOOK):
+                            await self._none_under_way.wait()
+        await self._disconnect()
 
     @abstractmethod
-    async def _disconnect(self) -> None: ...
+    async def _disconnect(self) -> None:
+        """All connections there are at the moment. Raises nothing."""
 
 
 class ServerLink(Link):
@@ -124,8 +153,6 @@ class ServerLink(Link):
             await connection.disconnect(nowait=True)  # its answer may be still under way
             raise
         finally:
-            if self._closed:  # meanwhile, when the pool has closed what it had
-                await connection.disconnect(nowait=True)
             await self._pool.release(connection)
 
     async def values(self, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -147,7 +174,9 @@ class ServerLink(Link):
                 return
 
     async def _disconnect(self) -> None:
-        await self._pool.disconnect()
+        with suppress(RedisError, OSError):
+            await self._pool.disconnect()
         if isinstance(self._pool, SentinelConnectionPool):
-            for sentinel in self._pool.sentinel_manager.sentinels:
-                await sentinel.aclose()
+            for sentinel in list(self._pool.sentinel_manager.sentinels):
+                with suppress(RedisError, OSError):
+                    await sentinel.aclose()
