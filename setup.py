@@ -19,6 +19,7 @@ KERNEL = [
     "gateway/finishing.py",
     "gateway/forwarding.py",
     "gateway/exchange.py",
+    "gateway/plugin_head.py",
     "gateway/proxy.py",
     "gateway/rewrite.py",
     "gateway/router.py",

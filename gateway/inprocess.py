@@ -2,37 +2,25 @@
 
 The listener has read and guarded the request; its bytes are given to an aiohttp
 `RequestHandler` of the connection's own, which runs the plugin's application as aiohttp
-always does. aiohttp's private names that this rests on: `RequestHandler.finish_response`,
-`handle_error`, `_request_factory`, `_task_handler`, `_close`, `_force_close`; in
-plugin_answer.py also `StreamResponse._payload_writer`, and `BaseRequest._state`.
+always does.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
 from gateway import finishing
 from gateway.errors import Problem
 from gateway.exchange import Exchange
-from gateway.plugin_answer import PluginAnswer, as_aiohttp, not_found
+from gateway.plugin_handler import NO_LIMIT, PluginHandler
+from gateway.plugin_head import plugin_head
 
 if TYPE_CHECKING:
     from gateway.listener import Listener
     from gateway.rewrite import Rewrite
-
-log = logging.getLogger("gateway.plugin")
-
-# aiohttp closes idle connections by itself; here the listener does.
-FOREVER = 10.0**9
-SWITCHED = b"HTTP/1.1 101"
-# The listener enforces the route's own limit.
-NO_LIMIT = 2**62
 
 
 class InProcess:
@@ -55,7 +43,6 @@ class Site:
         self.name = name
         self.application = web.Application(client_max_size=NO_LIMIT)
         self.application.add_routes(routes)
-        self.application.on_response_prepare.append(_prepare)
         self._runner = web.AppRunner(self.application, access_log=None)
 
     @property
@@ -92,7 +79,7 @@ class Handlers:
             handler.resume_writing()  # the client took the rest of an earlier answer since
         listener = self.listener
         listener.peer = self
-        handler.data_received(_head(exchange, endpoint.rewrite, listener))
+        handler.take(plugin_head(exchange, endpoint.rewrite, listener))
         listener.pump()
 
     def upgraded(self) -> None:
@@ -174,195 +161,3 @@ class Handlers:
         self.connection_lost(None)
         if task is not None:
             task.cancel()
-
-
-class PluginHandler(RequestHandler):
-    """aiohttp's request handler, told when to tell the listener that an answer is complete."""
-
-    __slots__ = ("_factory", "_handlers", "_listener", "_site_name")
-
-    def __init__(self, site: Site, handlers: Handlers) -> None:
-        server = site.server
-        listener = handlers.listener
-        super().__init__(
-            server,
-            loop=listener.loop,
-            keepalive_timeout=FOREVER,
-            tcp_keepalive=False,
-            access_log=None,  # type: ignore[arg-type]  # aiohttp's own default runner passes it
-            max_line_size=listener.plane.max_head,
-            max_field_size=listener.plane.max_head,
-            max_headers=512,
-        )
-        self._site_name = site.name
-        self._handlers = handlers
-        self._listener = listener
-        self._factory = server.request_factory
-        self._request_factory = self._make_request
-        self.connection_made(PluginTransport(self, handlers))
-
-    @property
-    def ended(self) -> bool:
-        """It serves no further request."""
-        return self._task_handler is None or self._close or self._force_close
-
-    def _make_request(self, *parts: Any) -> web.BaseRequest:
-        request = self._factory(*parts)
-        request._state["exchange"] = self._listener.exchange  # `request[...] =` warns of text
-        return request
-
-    async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
-        if resp is not None and resp is _router_s_refusal(request):
-            resp = not_found(request, resp)
-        listener = self._listener
-        try:
-            finished = await super().finish_response(request, resp, start_time)
-        except Exception as error:
-            if isinstance(error, ConnectionError) or not self._is_current(request):
-                raise
-            self._fail(request["exchange"], error)
-            raise ConnectionResetError("the answer failed") from error
-        exchange = listener.exchange
-        if exchange is not None and self._is_current(request):
-            answer = finished[0]
-            exchange.status = answer.status
-            listener.last = listener.last or not answer.keep_alive
-            self._handlers.answered()
-        return finished
-
-    def _is_current(self, request: web.BaseRequest) -> bool:
-        """Whether the client still waits for the answer to this request."""
-        return self._listener.exchange is not None and (
-            request._state.get("exchange") is self._listener.exchange
-        )
-
-    def _fail(self, exchange: Exchange, error: BaseException) -> None:
-        finishing.blame(exchange, error)
-        exchange.failure = "error"
-        self._listener.fail(Problem(500, finishing.FAILED))
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """A handler raised: the trace goes to the log, a problem to the client."""
-        exchange = request.get("exchange")
-        if isinstance(exc, ConnectionError) and exchange is not self._listener.exchange:
-            raise exc  # the client went while the answer was being written
-        request_id = exchange.request_id if exchange is not None else "-"
-        log.error(
-            "a handler of plugin %s failed",
-            self._site_name,
-            exc_info=exc,
-            extra={"request_id": request_id},
-        )
-        if exchange is not None:
-            exchange.failure = "error"
-        if request.writer.output_size > 0:
-            self._listener.break_off("error")
-            raise ConnectionResetError("the answer had begun")
-        problem = Problem(status, "The plugin failed to handle this request.")
-        return as_aiohttp(problem, request_id)
-
-
-class PluginTransport(asyncio.Transport):
-    """The client's transport as aiohttp sees it: it may write, but not end the connection."""
-
-    def __init__(self, handler: PluginHandler, handlers: Handlers) -> None:
-        super().__init__()
-        self._handler = handler
-        self._handlers = handlers
-        self._listener = handlers.listener
-        self._transport = handlers.listener.transport
-
-    def write(self, data: Any) -> None:
-        listener = self._listener
-        if self._handlers.current is not self._handler:
-            return  # the exchange is over
-        first = not listener.begun
-        data = data if isinstance(data, bytes) else bytes(data)
-        listener.relay(data)
-        if first:
-            listener.stream()
-            exchange = listener.exchange
-            if exchange is not None and exchange.upgrade and data.startswith(SWITCHED):
-                self._handlers.upgraded()
-
-    def writelines(self, list_of_data: Any) -> None:
-        self.write(b"".join(list_of_data))
-
-    def close(self) -> None:
-        """aiohttp is done with the connection. If it owes an answer still, there will be none."""
-        if self._handlers.current is self._handler:
-            self._handlers.failed()
-        self._listener.loop.call_soon(self._handlers.forget, self._handler)
-
-    def abort(self) -> None:
-        self._listener.break_off("error")
-
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._transport.get_extra_info(name, default)
-
-    def pause_reading(self) -> None:
-        self._listener.hold()
-
-    def resume_reading(self) -> None:
-        self._listener.go_on()
-
-    def get_write_buffer_size(self) -> int:
-        return self._transport.get_write_buffer_size()
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        self._transport.set_write_buffer_limits(high, low)
-
-    def can_write_eof(self) -> bool:
-        return False
-
-
-def _router_s_refusal(request: web.BaseRequest) -> web.StreamResponse | None:
-    return request.match_info.http_exception if isinstance(request, web.Request) else None
-
-
-async def _prepare(request: web.Request, response: web.StreamResponse) -> None:
-    exchange: Exchange | None = request._state.get("exchange")
-    if exchange is None:
-        return
-    exchange.status = response.status
-    phases = exchange.route.chain.response
-    if phases:
-        exchange.answer = answer = PluginAnswer(response, exchange.method, exchange.minor)
-        exchange.transform = exchange.rewriting = None
-        for phase in phases:
-            phase(exchange)
-        if exchange.route.chain.transforms and not answer.fixed:
-            await answer.transform(exchange.rewriting, exchange.transform)
-
-
-def _head(exchange: Exchange, rewrite: Rewrite | None, listener: Listener) -> bytes:
-    """The head as aiohttp is to parse it."""
-    path = exchange.path if rewrite is None else rewrite(exchange.path, exchange.captures)
-    _, mark, query = exchange.request_target.partition(b"?")
-    lines = [
-        b"%b %b%b%b HTTP/1.%d"
-        % (exchange.method.encode("ascii"), path, mark, query, exchange.minor),
-        *exchange.lines,
-    ]
-    if exchange.content_length is None:
-        lines.append(b"Transfer-Encoding: chunked")
-    if exchange.upgrade is not None:
-        listener.last = True
-        lines += [b"Connection: Upgrade", b"Upgrade: " + exchange.upgrade]
-    elif listener.last:
-        lines.append(b"Connection: close")
-    elif exchange.minor == 0:
-        lines.append(b"Connection: keep-alive")
-    lines.append(listener.client.forwarding(exchange))
-    return b"\r\n".join(lines)

@@ -1,4 +1,4 @@
-"""What `gateway.inprocess` takes for granted of aiohttp. Its behaviour is in tests/e2e."""
+"""What `gateway.plugin_handler` takes for granted of aiohttp. Its behaviour is in tests/e2e."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from aiohttp.web_response import StreamResponse
 from aiohttp.web_server import Server
 
 PARAMETERS = {
+    "_handle_request": ["self", "request", "start_time", "request_handler"],
+    "_make_error_handler": ["self", "err_info"],
     "finish_response": ["self", "request", "resp", "start_time"],
     "handle_error": ["self", "request", "status", "exc", "message"],
 }
-ATTRIBUTES = ["_request_factory", "_task_handler", "_close", "_force_close"]
+ATTRIBUTES = ["_close", "_force_close", "_manager", "_messages", "_task_handler"]
 
 
 @pytest.mark.parametrize(("method", "parameters"), PARAMETERS.items())
-def test_aiohttp_calls_the_methods_that_we_override(method: str, parameters: list[str]) -> None:
+def test_aiohttp_has_the_methods_that_we_override_or_call(method: str, parameters: list[str]) -> None:
     assert list(inspect.signature(getattr(RequestHandler, method)).parameters) == parameters
 
 
@@ -28,8 +30,24 @@ def test_aiohttp_s_request_handler_has_the_attributes_that_we_use(attribute: str
     assert attribute in RequestHandler.__slots__
 
 
-def test_aiohttp_asks_the_handler_s_own_factory_for_requests() -> None:
-    assert "self._request_factory(" in inspect.getsource(RequestHandler.start)
+def test_aiohttp_s_own_loop_does_with_a_request_what_ours_does() -> None:
+    """Whoever raises aiohttp's version compares `start` with `PluginHandler._serve`."""
+    source = inspect.getsource(RequestHandler.start)
+    assert "self._parser.message_consumed()" in source
+    assert "request_handler = self._make_error_handler(message)" in source
+    assert "payload.set_exception(_PAYLOAD_ACCESS_ERROR)" in source
+    assert list(inspect.signature(Server._make_request).parameters) == [
+        "self",
+        "message",
+        "payload",
+        "protocol",
+        "writer",
+        "task",
+    ]
+
+
+def test_aiohttp_s_responses_ask_their_request_before_the_head_goes_out() -> None:
+    assert "await request._prepare_hook(self)" in inspect.getsource(StreamResponse)
 
 
 def test_aiohttp_s_requests_keep_what_they_are_given_where_we_put_it() -> None:
@@ -45,7 +63,6 @@ def test_aiohttp_s_answers_are_written_by_the_writer_that_we_replace() -> None:
     assert "self._payload_writer.write(" in inspect.getsource(StreamResponse.write)
 
 
-def test_aiohttp_s_server_makes_requests_and_counts_connections() -> None:
-    parameters = inspect.signature(Server.__init__).parameters
-    assert "request_factory" in parameters
+def test_aiohttp_s_server_knows_its_connections_and_what_serves_them() -> None:
+    assert "request_handler" in inspect.getsource(Server.__init__)
     assert hasattr(Server, "connection_made")
