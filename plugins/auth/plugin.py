@@ -10,7 +10,7 @@ from pathlib import Path
 from aiohttp import web
 
 from gateway import Context, Migrations, Plugin
-from gateway.plugin import Command
+from gateway.plugin import Command, HealthCheck
 from plugins.auth.access.offering import Offer
 from plugins.auth.access.rooms import Access
 from plugins.auth.accounts.changes import Changes
@@ -29,6 +29,8 @@ from plugins.auth.dpop.proofs import Proofs
 from plugins.auth.factors.devices import Devices
 from plugins.auth.factors.passkeys import Passkeys
 from plugins.auth.factors.totp import Totp
+from plugins.auth.figures import Figures
+from plugins.auth.health import Health
 from plugins.auth.keys.at_rest import AtRest, kept_in
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.mail.postman import Postman, transport
@@ -60,23 +62,22 @@ class Auth(Plugin[AuthOptions]):
         super().__init__(options, context)
         sql, people = context.backends.sql, options.accounts
         theme = context.folder / options.theme if options.theme else None
-        self._hashing = Hashing(people.hash_memory, people.hash_passes)
+        self._figures = figures = Figures(context.metrics, context.name)
+        self._hashing = Hashing(people.hash_memory, people.hash_passes, figures.waited)
         self._sessions = Sessions(sql, people, options.issuer)
-        self._directory = Directory(sql, people, self._hashing)
+        self._directory = Directory(sql, people, self._hashing, locked_out=figures.locked_out)
         self._changes = Changes(sql, self._directory, self._sessions)
         self._operators = Operators(sql, self._directory, self._sessions, self._changes)
         self._access = Access(context, options.access, options.issuer, self._directory.attempts)
-        self._postman = Postman(sql, options.issuer, options.mail.sender, transport(options.mail))
+        self._postman = Postman(
+            sql, options.issuer, options.mail.sender, transport(options.mail), told=figures.mailed
+        )
         self._pruning = Pruning(sql, kept=options.audit.keep)
         self._pages = Pages(options.issuer, options.name, theme)
         self._clients = Clients(sql)
         self._issuer: Offer | None = None
         self._forgets: list[Callable[[], None]] = []
-        self._answered = context.metrics.counter(
-            "gateway_auth_token_requests_total",
-            "Requests for tokens",
-            ("plugin", "grant", "outcome"),
-        )
+        self._checks: Mapping[str, HealthCheck] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -87,6 +88,10 @@ class Auth(Plugin[AuthOptions]):
         self._forgets = [await revoked.start(), await self._access.start()]
         self._issuer = Offer(options.issuer, keyring, revoked.has, self._access)
         self._sessions.on_end(revoked.sessions)
+        self._sessions.on_end(self._figures.ended)
+        self._sessions.on_begin(self._figures.logged_in)
+        self._figures.watch(self._hashing.under_way, self._postman.waiting)
+        self._checks = Health(sql, keyring, lambda: self._tasks).checks()
         reading = Reading(options.issuer, keyring, revoked)
         state = TokenState(self._clients, reading, revoked)
         self._admin = self._admin_routes(keyring, reading, revoked)
@@ -102,6 +107,7 @@ class Auth(Plugin[AuthOptions]):
             Passkeys(sql, options.accounts, options.issuer, options.name),
             Devices(sql, options.accounts, options.issuer),
             self._pages,
+            self._figures.refused,
         )
         leads = self.context.leadership
         self._tasks = [
@@ -146,6 +152,9 @@ class Auth(Plugin[AuthOptions]):
             *self._admin,
         ]
 
+    def checks(self) -> Mapping[str, HealthCheck]:
+        return self._checks
+
     def offers(self) -> Offer | None:
         return self._issuer
 
@@ -177,7 +186,4 @@ class Auth(Plugin[AuthOptions]):
 
     def _token_endpoint(self, keyring: Keyring) -> TokenEndpoint:
         tokens = AccessTokens(self.options.issuer, self.options.tokens, keyring)
-        name, answered = self.context.name, self._answered
-        return TokenEndpoint(
-            self._clients, tokens, lambda grant, end: answered.labels(name, grant, end).inc()
-        )
+        return TokenEndpoint(self._clients, tokens, self._figures.token)

@@ -27,7 +27,7 @@ LETTERS_FREE = 5
 
 
 class Directory:
-    """Who has an account. clock: UTC seconds since 1970."""
+    """Who has an account. clock: UTC seconds since 1970. locked_out: told of each refusal."""
 
     def __init__(
         self,
@@ -35,7 +35,9 @@ class Directory:
         options: AccountOptions,
         hashing: Hashing,
         clock: Callable[[], float] = time.time,
+        locked_out: Callable[[], None] = lambda: None,
     ) -> None:
+        self._locked_out = locked_out
         self._sql = sql
         self._options = options
         self._hashing = hashing
@@ -149,6 +151,7 @@ class Directory:
                 if wait:
                     await record(connection, "locked_out", address=address)
         if wait:
+            self._locked_out()
             raise LockedOut(wait)
 
     async def _forgive(self, connection: AsyncConnection, subject: str, address: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,14 +22,24 @@ T = TypeVar("T")
 
 
 class Hashing:
-    """memory: KiB. A client is a block of addresses; one alone cannot keep the others out."""
+    """memory: KiB. waited: told how many seconds each has waited for a thread.
 
-    def __init__(self, memory: int, passes: int) -> None:
+    A client is a block of addresses; one alone cannot keep the others out.
+    """
+
+    def __init__(
+        self, memory: int, passes: int, waited: Callable[[float], None] = lambda _: None
+    ) -> None:
         self._argon2 = PasswordHasher(time_cost=passes, memory_cost=memory, parallelism=1)
         self._threads = ThreadPoolExecutor(THREADS, "auth-passwords")
         self._nobody = self._argon2.hash(secrets.token_urlsafe())
+        self._waited = waited
         self._under_way = 0
         self._of_client: Counter[str] = Counter()
+
+    def under_way(self) -> int:
+        """How many are in a thread or wait for one."""
+        return self._under_way
 
     def stop(self) -> None:
         """Those not yet begun are cancelled."""
@@ -53,11 +64,18 @@ class Hashing:
             raise Overloaded("too many passwords are being checked")
         self._under_way += 1
         self._of_client[client] += 1
-        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
-        future.add_done_callback(lambda _: self._ended(client))
+        asked, begun = time.monotonic(), [0.0]
+
+        def timed() -> T:
+            begun[0] = time.monotonic()
+            return work()
+
+        future = asyncio.get_running_loop().run_in_executor(self._threads, timed)
+        future.add_done_callback(lambda _: self._ended(client, begun[0] - asked))
         return await asyncio.shield(future)  # what left the queue runs to its end, and counts
 
-    def _ended(self, client: str) -> None:
+    def _ended(self, client: str, waited: float) -> None:
+        self._waited(max(waited, 0.0))
         self._under_way -= 1
         self._of_client[client] -= 1
         if not self._of_client[client]:

@@ -62,10 +62,15 @@ class Sessions:
         self._secure = parts.scheme == "https"
         self.cookie = "__Host-auth" if self._secure else "auth"
         self._ended: list[OnEnd] = []
+        self._begun: list[Callable[[Sequence[str]], None]] = []
 
     def on_end(self, callback: OnEnd) -> None:
         """Called with ids of sessions, in the transaction that ends them."""
         self._ended.append(callback)
+
+    def on_begin(self, callback: Callable[[Sequence[str]], None]) -> None:
+        """Called with the `amr` of each that has begun, and waits for nothing more."""
+        self._begun.append(callback)
 
     async def current(self, request: web.Request) -> Session | None:
         session = await self.begun(request)
@@ -149,6 +154,9 @@ class Sessions:
                     address=str(values["address"]),
                     amr=" ".join(amr),
                 )
+        if not waiting:
+            for callback in self._begun:
+                callback(amr)
         response.set_cookie(
             self.cookie,
             token,

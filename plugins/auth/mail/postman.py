@@ -21,7 +21,7 @@ from plugins.auth.mail.options import MailOptions
 from plugins.auth.mail.tables import outbox
 
 Send = Callable[[EmailMessage], Awaitable[None]]
-EVERY, CLAIMED, PATIENCE, TRIES = 0.5, 120, 30, 10
+EVERY, CLAIMED, PATIENCE, TRIES, COUNTED = 0.5, 120, 30, 10, 10.0
 PAGES = {
     "verify": "/verify",
     "change": "/verify",
@@ -36,7 +36,10 @@ log = logging.getLogger("gateway.auth.mail")
 
 class Postman:
     """A letter is claimed for two minutes, sent and crossed out. If a process ends in between,
-    another sends it again. After ten failures over nine hours it is given up, and logged."""
+    another sends it again. After ten failures over nine hours it is given up, and logged.
+
+    told: `sent`, `later` or `given_up`, of each try.
+    """
 
     def __init__(
         self,
@@ -45,19 +48,27 @@ class Postman:
         sender: str,
         send: Send,
         clock: Callable[[], float] = time.time,
+        *,
+        told: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._sql = sql
         self._issuer = issuer
         self._sender = sender
         self._send = send
         self._clock = clock
+        self._told = told
+        self._waiting = 0
 
     async def run(self, on_duty: Callable[[], bool]) -> None:
         """Until it is cancelled."""
+        counted = 0.0
         while True:
             try:
                 while on_duty() and await self.deliver():
                     pass
+                if self._clock() > counted + COUNTED:
+                    counted = self._clock()
+                    self._waiting = await self._count() if on_duty() else 0
             except BackendError as error:
                 log.warning("letters wait: %s", error)
             await asyncio.sleep(EVERY)
@@ -88,7 +99,17 @@ class Postman:
             await self._later(row, now, error)
         else:
             await self._done(row)
+            self._told("sent")
         return True
+
+    def waiting(self) -> int:
+        """Letters to be sent, as of ten seconds ago at most; 0 where nobody is on duty."""
+        return self._waiting
+
+    async def _count(self) -> int:
+        query = sa.select(sa.func.count()).select_from(outbox)
+        async with self._sql.read() as connection:
+            return int((await connection.execute(query)).scalar_one())
 
     async def _letter(self, row: Any, now: int) -> EmailMessage:
         letter, account_id = row.letter, row.account_id
@@ -114,11 +135,13 @@ class Postman:
         if row.tries >= TRIES:
             log.error("a letter (%s) is given up after %d tries: %s", row.letter, row.tries, kind)
             await self._done(row)
+            self._told("given_up")
             return
         log.warning("a letter (%s) is tried again later: %s", row.letter, kind)
         later = outbox.update().where(outbox.c.id == row.id)
         async with self._sql.write() as connection:
             await connection.execute(later.values(next_at=now + 30 * 2**row.tries))
+        self._told("later")
 
 
 def transport(options: MailOptions) -> Send:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -32,6 +32,7 @@ from plugins.auth.pages.forms import BadForm, fields
 from plugins.auth.pages.rendering import Pages
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Refused = Callable[[str, AccountError | str], None]
 Personal = Callable[[web.Request, Account, Session], Awaitable[web.StreamResponse]]
 WEAK = {
     "short": "The password is too short.",
@@ -60,6 +61,7 @@ class Rooms:
     passkeys: Passkeys
     devices: Devices
     pages: Pages
+    refused: Refused = field(default=lambda _template, _error: None)
 
     async def form(self, request: web.Request) -> dict[str, str]:
         """Raises BadForm."""
@@ -144,6 +146,7 @@ class Rooms:
         self, request: web.Request, template: str, error: AccountError | str, **values: object
     ) -> web.Response:
         """The form once more, with what was wrong."""
+        self.refused(template, error)
         status, text = reason(error)
         response = self.pages.render(
             request, template, status=status, error=self.pages.say(request, text), **values
