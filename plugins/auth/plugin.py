@@ -43,8 +43,11 @@ from plugins.auth.oauth.token_endpoint import TokenEndpoint
 from plugins.auth.oauth.token_state import TokenState
 from plugins.auth.options import AuthOptions
 from plugins.auth.pages.joining import Joining
+from plugins.auth.pages.one_organisation import OneOrganisation
 from plugins.auth.pages.own_account import OwnAccount
 from plugins.auth.pages.own_app import OwnApp
+from plugins.auth.pages.own_keys import OwnKeys
+from plugins.auth.pages.own_organisations import OwnOrganisations
 from plugins.auth.pages.own_passkeys import OwnPasskeys
 from plugins.auth.pages.rendering import Pages
 from plugins.auth.pages.rooms import Rooms
@@ -147,6 +150,9 @@ class Auth(Plugin[AuthOptions]):
             *SecondStep(self._rooms).routes(),
             *OwnApp(self._rooms).routes(),
             *OwnPasskeys(self._rooms).routes(),
+            *OwnKeys(self._rooms, self._access).routes(),
+            *OwnOrganisations(self._rooms, self._access).routes(),
+            *OneOrganisation(self._rooms, self._access).routes(),
             web.get("/static/{file}", self._pages.static),
             *self._endpoints.routes(),
             *self._admin,

@@ -112,7 +112,9 @@ class Rooms:
             session = await self.sessions.current(request)
             account = await self.directory.get(session.account_id) if session else None
             if session is None or account is None:
-                return self.pages.redirect(f"/login?continue={self.pages.base}{request.path}")
+                asked = request.path_qs if request.method == "GET" else request.path
+                there = quote(self.pages.base + asked, safe="/")
+                return self.pages.redirect(f"/login?continue={there}")
             return await handler(request, account, session)
 
         return self.guarded(handle)

@@ -127,6 +127,68 @@ SPANISH = {
     "Your account has no password.": "Tu cuenta no tiene contraseña.",
     "added": "añadida",
     "last used": "usada por última vez",
+    # Keys and organisations
+    "API keys": "Claves de API",
+    "Accept": "Aceptar",
+    "Copy it now: it is not shown again. Whoever has it acts in your name.": (
+        "Cópiala ahora: no se muestra de nuevo. Quien la tenga actúa en tu nombre."
+    ),
+    "Decline": "Rechazar",
+    "Do you want to join this organisation? Its owners and members see your name and your "
+    "e-mail address.": (
+        "¿Quieres unirte a esta organización? Sus propietarios y miembros ven tu nombre y tu "
+        "correo electrónico."
+    ),
+    "Everything that you may do": "Todo lo que tú puedes hacer",
+    "How many days does it last?": "¿Cuántos días dura?",
+    "Invitations": "Invitaciones",
+    "Invite somebody": "Invitar a alguien",
+    "Leave the organisation": "Dejar la organización",
+    "Make a key": "Crear una clave",
+    "Make an organisation": "Crear una organización",
+    "Make an owner": "Hacer propietario",
+    "Members": "Miembros",
+    "No longer an owner": "Quitar como propietario",
+    "Nothing but your name": "Nada más que tu nombre",
+    "Open": "Abrir",
+    "Open invitations": "Invitaciones abiertas",
+    "Programs that have one of these keys act in your name. Revoke those that you do not need.": (
+        "Los programas que tienen una de estas claves actúan en tu nombre. Revoca las que no "
+        "necesites."
+    ),
+    "Revoke": "Revocar",
+    "Send the invitation": "Enviar la invitación",
+    "What is it for?": "¿Para qué es?",
+    "What may it do?": "¿Qué puede hacer?",
+    "Withdraw": "Retirar",
+    "Working together": "Trabajar con otros",
+    "You are a member of none.": "No eres miembro de ninguna.",
+    "You are invited": "Tienes una invitación",
+    "You have none.": "No tienes ninguna.",
+    "Your new key": "Tu clave nueva",
+    "Your organisations": "Tus organizaciones",
+    "as an owner": "como propietario",
+    "never used": "nunca usada",
+    "owner": "propietario",
+    "until": "hasta",
+    "you": "tú",
+    "It was used before, it was withdrawn, or it is too old.": (
+        "Ya se usó, se retiró o es demasiado antigua."
+    ),
+    "Log in with the address that was invited.": "Entra con la dirección que fue invitada.",
+    "That address has had many letters. Wait a while.": (
+        "Esa dirección ha recibido muchas cartas. Espera un rato."
+    ),
+    "That cannot be taken: a name is one line of up to 100 characters.": (
+        "No se puede aceptar: un nombre es una línea de hasta 100 caracteres."
+    ),
+    "That is not there any more.": "Eso ya no está.",
+    "There is no other owner. Make another member an owner first.": (
+        "No hay otro propietario. Haz antes propietario a otro miembro."
+    ),
+    "This invitation is for somebody else": "Esta invitación es para otra persona",
+    "This invitation is not open": "Esta invitación no está abierta",
+    "You have as many as you may have.": "Tienes tantas como puedes tener.",
     # Said by the handlers
     "Look into your mail": "Mira tu correo",
     "We have sent you a mail that says how to go on.": (

@@ -9,6 +9,8 @@ from pathlib import Path
 from aiohttp.test_utils import make_mocked_request
 
 from plugins.auth.accounts.errors import WeakPassword
+from plugins.auth.pages.access_errors import FLOODED
+from plugins.auth.pages.access_errors import WORDS as ABOUT_ACCESS
 from plugins.auth.pages.rendering import HERE, Pages
 from plugins.auth.pages.rooms import ANSWERS, WEAK
 from plugins.auth.pages.spanish import SPANISH
@@ -26,6 +28,7 @@ def spoken(call: ast.Call) -> set[str]:
 def said() -> set[str]:
     """Every text a template or a handler can say."""
     texts = {text for _, text in ANSWERS.values()} | set(WEAK.values())
+    texts |= {*ABOUT_ACCESS.values(), FLOODED}
     for template in (HERE / "templates").glob("*.html"):
         texts |= set(re.findall(r'_\("([^"]+)"\)', template.read_text()))
     for source in HERE.glob("*.py"):

@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.plugins.auth.access.conftest import desk
+
+__all__ = ["desk"]
