@@ -34,13 +34,11 @@ from plugins.auth.health import Health
 from plugins.auth.keys.at_rest import AtRest, kept_in
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.mail.postman import Postman, transport
-from plugins.auth.oauth.access_tokens import AccessTokens
 from plugins.auth.oauth.clients import Clients
-from plugins.auth.oauth.endpoints import Endpoints
+from plugins.auth.oauth.ending import Ending
 from plugins.auth.oauth.reading import Reading
 from plugins.auth.oauth.revoked import Revoked
-from plugins.auth.oauth.token_endpoint import TokenEndpoint
-from plugins.auth.oauth.token_state import TokenState
+from plugins.auth.oauth.server import Server
 from plugins.auth.options import AuthOptions
 from plugins.auth.pages.joining import Joining
 from plugins.auth.pages.one_organisation import OneOrganisation
@@ -90,17 +88,10 @@ class Auth(Plugin[AuthOptions]):
         revoked = Revoked(sql, self.context.broadcast, options.tokens.access_lifetime)
         self._forgets = [await revoked.start(), await self._access.start()]
         self._issuer = Offer(options.issuer, keyring, revoked.has, self._access)
-        self._sessions.on_end(revoked.sessions)
         self._sessions.on_end(self._figures.ended)
         self._sessions.on_begin(self._figures.logged_in)
         self._figures.watch(self._hashing.under_way, self._postman.waiting)
         self._checks = Health(sql, keyring, lambda: self._tasks).checks()
-        reading = Reading(options.issuer, keyring, revoked)
-        state = TokenState(self._clients, reading, revoked)
-        self._admin = self._admin_routes(keyring, reading, revoked)
-        token = self._token_endpoint(keyring)
-        token.before(Proofs(sql, options.issuer, at_rest, options.dpop).bind)
-        self._endpoints = Endpoints(options.issuer, keyring, token, state)
         self._rooms = Rooms(
             options.accounts,
             self._directory,
@@ -112,6 +103,19 @@ class Auth(Plugin[AuthOptions]):
             self._pages,
             self._figures.refused,
         )
+        self._server = Server(
+            sql=sql,
+            issuer=options.issuer,
+            options=options.tokens,
+            clients=self._clients,
+            keyring=keyring,
+            at_rest=at_rest,
+            revoked=revoked,
+            rooms=self._rooms,
+            counted=self._figures.token,
+        )
+        self._admin = self._admin_routes(keyring, self._server.reading, revoked)
+        self._server.token.before(Proofs(sql, options.issuer, at_rest, options.dpop).bind)
         leads = self.context.leadership
         self._tasks = [
             asyncio.create_task(self._postman.run(lambda: leads.held)),
@@ -126,7 +130,9 @@ class Auth(Plugin[AuthOptions]):
             return await self._keyring(await self._at_rest())
 
         sql, lifetime = self.context.backends.sql, self.options.tokens.access_lifetime
-        self._sessions.on_end(Revoked(sql, self.context.broadcast, lifetime).sessions)
+        ending = Ending(Revoked(sql, self.context.broadcast, lifetime))
+        self._sessions.on_end(ending.sessions)
+        self._changes.on_leave(ending.account)
         people = PeopleCommands(sql, self._directory, self._operators)
         everyday = Commands(self._directory, self._clients, keyring)
         token = AdminToken(sql, self.options.issuer, keyring)
@@ -154,7 +160,7 @@ class Auth(Plugin[AuthOptions]):
             *OwnOrganisations(self._rooms, self._access).routes(),
             *OneOrganisation(self._rooms, self._access).routes(),
             web.get("/static/{file}", self._pages.static),
-            *self._endpoints.routes(),
+            *self._server.routes(),
             *self._admin,
         ]
 
@@ -189,7 +195,3 @@ class Auth(Plugin[AuthOptions]):
         made = Keyring(self.context.backends.sql, at_rest, self.options.keys)
         await made.start()
         return made
-
-    def _token_endpoint(self, keyring: Keyring) -> TokenEndpoint:
-        tokens = AccessTokens(self.options.issuer, self.options.tokens, keyring)
-        return TokenEndpoint(self._clients, tokens, self._figures.token)

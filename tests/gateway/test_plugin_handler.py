@@ -21,7 +21,9 @@ ATTRIBUTES = ["_close", "_force_close", "_manager", "_messages", "_task_handler"
 
 
 @pytest.mark.parametrize(("method", "parameters"), PARAMETERS.items())
-def test_aiohttp_has_the_methods_that_we_override_or_call(method: str, parameters: list[str]) -> None:
+def test_aiohttp_has_the_methods_that_we_override_or_call(
+    method: str, parameters: list[str]
+) -> None:
     assert list(inspect.signature(getattr(RequestHandler, method)).parameters) == parameters
 
 

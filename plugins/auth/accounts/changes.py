@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,8 +27,11 @@ from plugins.auth.factors.held import lock
 from plugins.auth.factors.tables import devices, passkeys, recovery_codes, totp
 from plugins.auth.mail.outbox import enqueue
 from plugins.auth.mail.tables import outbox
+from plugins.auth.oauth.tables import consents
 
 EXPORTED = 10000
+OnLeave = Callable[[AsyncConnection, str], Awaitable[None]]
+Export = Callable[[str], Awaitable[Any]]
 
 
 class Changes:
@@ -43,6 +46,16 @@ class Changes:
         self._directory = directory
         self._sessions = sessions
         self._clock = clock
+        self._leaving: list[OnLeave] = []
+        self._exporting: dict[str, Export] = {}
+
+    def on_leave(self, callback: OnLeave) -> None:
+        """Called with the account's id, in the transaction that disables or deletes it."""
+        self._leaving.append(callback)
+
+    def on_export(self, name: str, export: Export) -> None:
+        """What else is held about a person, given the account's id; no secrets."""
+        self._exporting[name] = export
 
     async def forgot(self, email: str, address: str, locale: str) -> None:
         """A letter, whether or not there is such an account: the same work, the same time.
@@ -153,12 +166,18 @@ class Changes:
 
     async def removed(self, connection: AsyncConnection, account_id: str) -> None:
         """The account, and what belongs to it."""
-        await self._sessions.end_all(connection, account_id)
-        for table in (totp, recovery_codes, passkeys, devices, outbox):
+        await self.left(connection, account_id)
+        for table in (totp, recovery_codes, passkeys, devices, outbox, consents):
             await connection.execute(table.delete().where(table.c.account_id == account_id))
         await links.drop(connection, account_id)
         await forget(connection, account_id)
         await connection.execute(accounts.delete().where(accounts.c.id == account_id))
+
+    async def left(self, connection: AsyncConnection, account_id: str) -> None:
+        """The account is logged out everywhere, and so is every client that it let do something."""
+        await self._sessions.end_all(connection, account_id)
+        for callback in self._leaving:
+            await callback(connection, account_id)
 
     async def exported(self, account: Account) -> dict[str, Any]:
         """What is held about the person, without secrets; of the log the last 10,000 lines."""
@@ -193,6 +212,7 @@ class Changes:
             **access,
             **kept,
             "log": lines,
+            **{name: await export(account.id) for name, export in self._exporting.items()},
         }
 
     async def changed_password(

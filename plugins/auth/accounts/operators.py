@@ -99,7 +99,7 @@ class Operators:
             change = accounts.update().where(mine).values(**values, updated_at=now)
             row = (await connection.execute(change.returning(accounts))).one()
             if row.disabled:
-                await self._sessions.end_all(connection, account_id)
+                await self._changes.left(connection, account_id)
             if row.email_key != before.email_key:
                 await self._moved(connection, before, row, now)
             known = {"roles": row.roles} if "roles" in changed else {}

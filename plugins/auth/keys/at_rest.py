@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -30,10 +31,15 @@ class AtRest:
             raise ValueError(f"the secret has at least {SHORTEST} characters, all at random")
         derived = HKDF(SHA256(), 32, None, b"ait-gateway auth at rest 1").derive(secret.encode())
         self._cipher = AESGCM(derived)
+        self._tags = HKDF(SHA256(), 32, None, b"ait-gateway auth tags 1").derive(secret.encode())
 
     def seal(self, clear: bytes, context: bytes) -> bytes:
         nonce = secrets.token_bytes(NONCE)
         return nonce + self._cipher.encrypt(nonce, clear, context)
+
+    def tag(self, data: bytes, context: bytes) -> bytes:
+        """32 bytes (HMAC-SHA-256) that nobody else can make."""
+        return hmac.digest(self._tags, context + b"\0" + data, "sha256")
 
     def open(self, sealed: bytes, context: bytes) -> bytes:
         """Raises SealedOtherwise."""

@@ -1,20 +1,24 @@
-"""The routes of OAuth 2."""
+"""The routes of OAuth 2 and OpenID Connect that programs ask."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import web
 
 from plugins.auth.keys.keyring import Keyring
+from plugins.auth.oauth.cross_origin import from_anywhere
 from plugins.auth.oauth.discovery import metadata
 from plugins.auth.oauth.errors import answer
 from plugins.auth.oauth.token_endpoint import TokenEndpoint
 from plugins.auth.oauth.token_state import TokenState
+from plugins.auth.oauth.userinfo import UserInfo
 
-WELL_KNOWN = "/.well-known/oauth-authorization-server"
+OAUTH = "/.well-known/oauth-authorization-server"
+OPENID = "/.well-known/openid-configuration"
 PUBLIC = {"Cache-Control": "max-age=300", "X-Content-Type-Options": "nosniff"}
 
 
@@ -23,23 +27,32 @@ class Endpoints:
     holds the issuer's own at its end."""
 
     def __init__(
-        self, issuer: str, keyring: Keyring, token: TokenEndpoint, state: TokenState
+        self,
+        issuer: str,
+        keyring: Keyring,
+        token: TokenEndpoint,
+        state: TokenState,
+        userinfo: UserInfo,
     ) -> None:
+        self._issuer = issuer
         self._keyring = keyring
         self._token = token
         self._state = state
-        self._path = urlsplit(issuer).path
-        self.metadata = metadata(issuer, token.grants)
-        """What the metadata says; a room adds what it serves."""
+        self._userinfo = userinfo
+        self.more: dict[str, Any] = {}
+        """What other rooms add to the metadata, or say otherwise in it."""
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        places = dict.fromkeys([WELL_KNOWN, WELL_KNOWN + self._path])
+        path = urlsplit(self._issuer).path
+        places = dict.fromkeys([OAUTH, OPENID, OAUTH + path, OPENID + path])
+        tell = self._userinfo.handle
         return [
-            web.get("/jwks.json", self._jwks),
-            web.post("/token", self._token.handle),
+            *from_anywhere("/jwks.json", get=self._jwks),
+            *from_anywhere("/token", post=self._token.handle),
+            *from_anywhere("/userinfo", get=tell, post=tell),
+            *from_anywhere("/revoke", post=self._state.revoke),
             web.post("/introspect", self._state.introspect),
-            web.post("/revoke", self._state.revoke),
-            *(web.get(place, self._described) for place in places),
+            *(route for place in places for route in from_anywhere(place, get=self._described)),
         ]
 
     async def _jwks(self, request: web.Request) -> web.Response:
@@ -47,4 +60,7 @@ class Endpoints:
         return web.Response(body=body, content_type="application/jwk-set+json", headers=PUBLIC)
 
     async def _described(self, request: web.Request) -> web.Response:
-        return answer(self.metadata, headers=PUBLIC)
+        keys = (await self._keyring.jwks())["keys"]
+        algorithms = [str(key["alg"]) for key in keys]
+        told = metadata(self._issuer, self._token.grants, algorithms) | self.more
+        return answer(told, headers=PUBLIC)

@@ -42,7 +42,8 @@ class SignIn:
                 return rooms.pages.redirect(path)
             second = any(await rooms.held(session.account_id))
             return rooms.pages.redirect(("/login/code" if second else NEEDED) + self._onward(path))
-        return rooms.pages.render(request, "login.html", **self._values(path, acr))
+        hint = request.query.get("login_hint", "")[:254]
+        return rooms.pages.render(request, "login.html", **self._values(path, acr, hint))
 
     async def log_in(self, request: web.Request) -> web.StreamResponse:
         rooms, form = self._rooms, await self._rooms.form(request)

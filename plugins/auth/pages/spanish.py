@@ -1,6 +1,26 @@
 """Spanish for what pages say. The keys are the English; a test asks that none is missing."""
 
 SPANISH = {
+    "Allow": "Permitir",
+    "Applications that know you": "Aplicaciones que te conocen",
+    "Do not allow": "No permitir",
+    "End its access": "Quitar el acceso",
+    "May this application know you?": "¿Puede conocerte esta aplicación?",
+    "No application knows you.": "Ninguna aplicación te conoce.",
+    "The application that sent you here is not known, or asks to send you where it is not "
+    "registered. Tell those who run it.": (
+        "La aplicación que te envió aquí no es conocida, o pide enviarte a donde no está "
+        "registrada. Avisa a quienes la gestionan."
+    ),
+    "This link does not work": "Este enlace no funciona",
+    "You are logged in as": "Has entrado como",
+    "You will go on to": "Continuarás en",
+    "do what it calls": "hacer lo que llama",
+    "go on when you have logged out": "seguir cuando hayas salido",
+    "know that it is you": "saber que eres tú",
+    "see your e-mail address": "ver tu correo electrónico",
+    "see your name and language": "ver tu nombre y tu idioma",
+    "would like to": "quisiera",
     "All your other sessions end.": "Se cierran todas tus demás sesiones.",
     "An authenticator app is set up. Recovery codes left:": (
         "Hay una aplicación de autenticación activa. Códigos de recuperación restantes:"

@@ -31,7 +31,7 @@ def said() -> set[str]:
     texts |= {*ABOUT_ACCESS.values(), FLOODED}
     for template in (HERE / "templates").glob("*.html"):
         texts |= set(re.findall(r'_\("([^"]+)"\)', template.read_text()))
-    for source in HERE.glob("*.py"):
+    for source in HERE.parent.rglob("*.py"):
         for node in ast.walk(ast.parse(source.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 texts |= spoken(node) if node.func.attr in SPEAKING else set()

@@ -1,0 +1,230 @@
+"""`/authorize`: a person logs in, agrees, and a client gets a code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from aiohttp import web
+
+from backends.errors import BackendError
+from backends.sql import Sql
+from plugins.auth.accounts.sessions import Session
+from plugins.auth.audit.log import record
+from plugins.auth.oauth import redirects
+from plugins.auth.oauth.asked_at import NAME, AskedAt
+from plugins.auth.oauth.authorization import Asked, Nowhere, asked, destination, response_mode
+from plugins.auth.oauth.clients import Client, Clients
+from plugins.auth.oauth.codes import Codes
+from plugins.auth.oauth.consents import Consents
+from plugins.auth.oauth.errors import OAuthError
+from plugins.auth.oauth.responses import Responses
+from plugins.auth.oauth.strength import steps_up, suffices
+from plugins.auth.oauth.token_endpoint import BUSY
+from plugins.auth.pages.forms import BadForm, body
+from plugins.auth.pages.rooms import Rooms
+
+LONGEST = 6000
+"""Characters of a request: it goes through a log-in as a part of a URL."""
+Sent = Mapping[str, str]
+Pairs = list[tuple[str, str]]
+Resolve = Callable[[Client, str], Awaitable[Mapping[str, str]]]
+
+
+class Authorize:
+    def __init__(
+        self,
+        *,
+        sql: Sql,
+        rooms: Rooms,
+        clients: Clients,
+        codes: Codes,
+        consents: Consents,
+        responses: Responses,
+        asked_at: AskedAt,
+        audience: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._sql = sql
+        self._rooms = rooms
+        self._clients = clients
+        self._codes = codes
+        self._consents = consents
+        self._responses = responses
+        self._asked_at = asked_at
+        self._audience = audience
+        self._clock = clock
+        self.resolve_request_uri: Resolve = _not_supported
+        """What a `request_uri` stands for (RFC 9126): all parameters, checked by `asked` like any
+        others. It is asked again after the log-in and with the consent, so a `request_uri` has to
+        outlive them. Raises OAuthError."""
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        guarded = self._rooms.guarded
+        return [
+            web.get("/authorize", guarded(self.page)),
+            web.post("/authorize", guarded(self.posted)),
+            web.post("/authorize/consent", guarded(self.consent)),
+        ]
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        return await self._handle(request, list(request.query.items()), {})
+
+    async def posted(self, request: web.Request) -> web.StreamResponse:
+        """The same by GET: a browser keeps our cookie from forms of other sites."""
+        if request.content_type != "application/x-www-form-urlencoded":
+            raise BadForm(415, "a request is a form")
+        try:
+            text = (await body(request)).decode()
+            pairs = parse_qsl(text, max_num_fields=50, errors="strict")
+        except ValueError:
+            raise BadForm(400, "the request cannot be read") from None
+        if len(query := urlencode(pairs)) > LONGEST:
+            raise BadForm(413, "the request is too long")
+        return self._rooms.pages.redirect(f"/authorize?{query}")
+
+    async def consent(self, request: web.Request) -> web.StreamResponse:
+        form = await self._rooms.form(request)
+        try:
+            pairs = parse_qsl(form.get("request", ""), max_num_fields=50, errors="strict")
+        except ValueError:
+            raise BadForm(400, "the request cannot be read") from None
+        return await self._handle(request, pairs, form)
+
+    async def _handle(self, request: web.Request, pairs: Pairs, form: Sent) -> web.StreamResponse:
+        sent = {name: value for name, value in pairs if value}
+        client = await self._clients.get(sent.get("client_id", ""))
+        names = [name for name, value in pairs if value]
+        twice = {name for name in names if names.count(name) > 1}
+        if client is None or twice & {"client_id", "redirect_uri", "request_uri"}:
+            return self._nowhere(request)
+        carried = sent.pop(NAME, "")
+        told: Mapping[str, str] = sent
+        try:
+            if "request_uri" in sent:
+                told = await self.resolve_request_uri(client, sent["request_uri"])
+            uri = destination(client, told)
+        except Nowhere:
+            return self._nowhere(request)
+        except OAuthError as error:
+            return self._unresolved(request, client, sent, error)
+        mode, state = response_mode(told), told.get("state", "")
+        try:
+            if twice or len(urlencode(pairs)) > LONGEST:
+                raise OAuthError("invalid_request", "a parameter is there twice, or is too long")
+            want = asked(client, told, uri, self._audience)
+            return await self._decide(request, want, sent, carried, form)
+        except OAuthError as error:
+            answer = {"error": error.code, "error_description": error.description}
+        except BackendError:
+            answer = {"error": BUSY.code, "error_description": BUSY.description}
+        return self._responses.send(request, uri, mode, state, answer)
+
+    async def _decide(
+        self, request: web.Request, want: Asked, sent: Sent, carried: str, form: Sent
+    ) -> web.StreamResponse:
+        """Log in, agree, go. Raises OAuthError for what the client is told instead."""
+        client = want.client
+        since = self._asked_at.read(client.id, carried) if carried else None
+        session = await self._rooms.sessions.current(request)
+        if session is None or not suffices(want, session, since, self._now()):
+            if "none" in want.prompt:
+                raise OAuthError("login_required", "the person has to log in")
+            kept = carried if since is not None else self._asked_at.seal(client.id)
+            return self._log_in(want, session, {**sent, NAME: kept})
+        here = form.get("session") == session.id
+        if here and form.get("do") == "deny":
+            raise OAuthError("access_denied", "the person does not agree")
+        given = await self._consents.given(session.account_id, client.id)
+        agrees = here and form.get("do") == "allow"
+        if not agrees and self._must_ask(want, given):
+            if "none" in want.prompt:
+                raise OAuthError("consent_required", "the person has to agree")
+            kept = carried if since is not None else self._asked_at.seal(client.id)
+            return await self._ask(request, want, session, {**sent, NAME: kept})
+        async with self._sql.write() as connection:
+            if agrees:
+                scopes = given.union(want.scopes)
+                await self._consents.give(connection, session.account_id, client.id, scopes)
+            code = await self._codes.make(connection, want, session)
+            await record(
+                connection,
+                "authorized",
+                account=session.account_id,
+                client=client.id,
+                session=session.id,
+                scopes=" ".join(want.scopes),
+            )
+        return self._responses.send(
+            request, want.redirect_uri, want.response_mode, want.state, {"code": code}
+        )
+
+    def _must_ask(self, want: Asked, given: frozenset[str]) -> bool:
+        """RFC 8252 section 8.6: an app's scheme may be another app's."""
+        if "consent" in want.prompt:
+            return True
+        if want.client.first_party:
+            return False
+        sure = not want.client.public or redirects.assured(want.redirect_uri)
+        return not (sure and given >= set(want.scopes))
+
+    def _log_in(self, want: Asked, session: Session | None, sent: Sent) -> web.Response:
+        pages = self._rooms.pages
+        values = {"continue": f"{pages.base}/authorize?{urlencode(sent)}"}
+        if want.two_factors:
+            values["acr"] = "aal2"
+        if session is not None and not steps_up(want, session, self._now()):
+            values["fresh"] = "1"
+        for name in ("login_hint", "ui_locales"):
+            if found := getattr(want, name):
+                values[name] = found
+        return pages.redirect(f"/login?{urlencode(values)}")
+
+    def _now(self) -> int:
+        return int(self._clock())
+
+    async def _ask(
+        self, request: web.Request, want: Asked, session: Session, sent: Sent
+    ) -> web.Response:
+        account = await self._rooms.directory.get(session.account_id)
+        again = f"{self._rooms.pages.base}/authorize?{urlencode(sent)}"
+        return self._rooms.pages.render(
+            request,
+            "consent.html",
+            client=want.client,
+            scopes=want.scopes,
+            host=urlsplit(want.redirect_uri).hostname or "",
+            email=account.email if account else "",
+            session=session.id,
+            wish=urlencode(sent),
+            other=urlencode({"fresh": "1", "continue": again}),
+        )
+
+    def _unresolved(
+        self, request: web.Request, client: Client, sent: Sent, error: OAuthError
+    ) -> web.Response:
+        """Told to the client where it says itself where, and that is registered."""
+        try:
+            uri = destination(client, sent)
+        except Nowhere:
+            return self._nowhere(request)
+        answer = {"error": error.code, "error_description": error.description}
+        mode, state = response_mode(sent), sent.get("state", "")
+        return self._responses.send(request, uri, mode, state, answer)
+
+    def _nowhere(self, request: web.Request) -> web.Response:
+        return self._rooms.message(
+            request,
+            "This link does not work",
+            "The application that sent you here is not known, or asks to send you where it is not "
+            "registered. Tell those who run it.",
+            path="/account",
+            label="Your account",
+            status=400,
+        )
+
+
+async def _not_supported(client: Client, uri: str) -> Mapping[str, Any]:
+    raise OAuthError("request_uri_not_supported", "request_uri is not supported here")

@@ -1,0 +1,31 @@
+"""Whether a person still stands behind a grant."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from plugins.auth.accounts.account import Account, account_of
+from plugins.auth.accounts.sessions import Sessions
+from plugins.auth.accounts.tables import accounts
+
+
+class Standing(NamedTuple):
+    """session: whether it lives."""
+
+    account: Account
+    session: bool
+
+
+async def standing(
+    connection: AsyncConnection, sessions: Sessions, account_id: str, session_id: str
+) -> Standing | None:
+    """None when the account is no more, or disabled. The session is noted as used."""
+    query = sa.select(accounts).where(accounts.c.id == account_id, ~accounts.c.disabled)
+    row = (await connection.execute(query)).first()
+    if row is None:
+        return None
+    lives = bool(session_id) and await sessions.used(connection, session_id)
+    return Standing(account_of(row), lives)

@@ -1,0 +1,43 @@
+"""/account/apps: which clients a person has agreed to, and their end (ASVS 5.0 10.4.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from plugins.auth.accounts.account import Account
+from plugins.auth.accounts.sessions import Session
+from plugins.auth.oauth.consents import Consents
+from plugins.auth.pages.rooms import Rooms
+
+
+class Apps:
+    def __init__(self, rooms: Rooms, consents: Consents) -> None:
+        self._rooms = rooms
+        self._consents = consents
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        personal = self._rooms.personal
+        return [
+            web.get("/account/apps", personal(self.page)),
+            web.post("/account/apps", personal(self.end)),
+        ]
+
+    async def page(self, request: web.Request, account: Account, _: Session) -> web.StreamResponse:
+        found = [
+            {
+                "id": each.client_id,
+                "name": each.name,
+                "scopes": " ".join(each.scopes),
+                "since": f"{datetime.fromtimestamp(each.at, UTC):%Y-%m-%d %H:%M} UTC",
+            }
+            for each in await self._consents.apps(account.id)
+        ]
+        return self._rooms.pages.render(request, "apps.html", apps=found)
+
+    async def end(self, request: web.Request, account: Account, _: Session) -> web.StreamResponse:
+        form = await self._rooms.form(request)
+        await self._consents.take_back(account.id, form.get("client", "")[:32])
+        return self._rooms.pages.redirect("/account/apps")
