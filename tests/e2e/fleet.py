@@ -96,9 +96,13 @@ class Load:
             thread.join()
 
     def more(self, count: int = 300) -> None:
-        """Wait for so many more answers."""
-        until = self.bodies.total() + len(self.errors) + count
-        eventually(lambda: self.bodies.total() + len(self.errors) >= until, "the load")
+        """Wait for so many more answers, however slowly they come."""
+        until = self._answers() + count
+        while (seen := self._answers()) < until:
+            eventually(lambda seen=seen: self._answers() > seen, "the load")
+
+    def _answers(self) -> int:
+        return self.bodies.total() + len(self.errors)
 
     def _ask(self) -> None:
         client: Client | None = None

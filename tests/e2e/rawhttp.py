@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-DEADLINE = 15.0
+DEADLINE = 25.0
 CRLF = b"\r\n"
 
 Address: TypeAlias = tuple[str, int] | str

@@ -14,7 +14,7 @@ from typing import Self
 from tests.e2e.gateway_process import free_port
 from tests.missing_engine import missing
 
-DEADLINE = 10.0
+DEADLINE = 20.0
 
 
 def redis_server() -> str:

@@ -16,7 +16,7 @@ from tests.backends.limits.redis_server import RedisServer
 from tests.conformance.limits import HOUR
 from tests.e2e.gateway_process import free_port
 
-DEADLINE = 10.0
+DEADLINE = 20.0
 
 
 @pytest.fixture(params=["", "&lease=20"], ids=["exact", "leased"])

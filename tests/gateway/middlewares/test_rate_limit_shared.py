@@ -18,7 +18,7 @@ from tests.backends.limits.redis_server import RedisServer
 from tests.gateway.middlewares.passing import ask, context, request
 
 addresses = (f"192.0.2.{number}" for number in count())
-DEADLINE = 10.0
+DEADLINE = 20.0
 
 
 @pytest.fixture
