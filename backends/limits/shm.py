@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import mmap
 import re
 import time
@@ -26,6 +27,10 @@ MUTEXES_AT = HEADER_SIZE
 HASHES_AT = MUTEXES_AT + STRIPES * MUTEX_SIZE
 PLACES_KEPT = 8192
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+TELL_EVERY = 60.0
+"""Seconds between two warnings that the table is full."""
+
+log = logging.getLogger(__name__)
 
 _decision = tuple.__new__
 
@@ -70,6 +75,7 @@ class ShmLimits:
         self._clock, self._origin = clock, self._segment.origin
         self._pointers = _pointers(self._memory)
         self._place = lru_cache(PLACES_KEPT)(self._place_of)
+        self._told = -TELL_EVERY
 
     def take(self, key: str, count: int, seconds: float, burst: int) -> Decision:
         mutex, digest, start, end, overflow = self._place(key)
@@ -95,6 +101,8 @@ class ShmLimits:
                 spare = 0.0
         finally:
             self._unlock(mutex)
+        if slot >= self._slots:
+            self._tell_full()
         if allowed:
             remaining = int((spare + slack) / interval) - 1
             return _decision(Decision, (True, remaining, tat - now, 0.0))
@@ -121,6 +129,16 @@ class ShmLimits:
                 self._memory[at : at + HASH_SIZE] = digest
                 return slot
         return overflow
+
+    def _tell_full(self) -> None:
+        now = time.monotonic()
+        if now - self._told >= TELL_EVERY:
+            self._told = now
+            log.warning(
+                "limits: the shared memory is full, newcomers are counted together: more than %d "
+                "slots are needed",
+                self._slots,
+            )
 
     def _place_of(self, key: str) -> Place:
         text = key.encode("utf-8", "surrogatepass")

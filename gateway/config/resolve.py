@@ -88,6 +88,17 @@ def decode_options(named: Named, kind: type[msgspec.Struct], problems: Problems)
     return struct_of(kind)(named.options, trail, problems)
 
 
+def _there(named: Named, options: msgspec.Struct, folder: Path, problems: Problems) -> None:
+    """Whether the files are there that the options, if they can say so, need."""
+
+    def exists(path: str) -> None:
+        if not (folder / path).is_file():
+            raise ValueError("there is no such file")
+
+    for key in getattr(options, "files", ()):
+        problems.check_texts(named, key, exists)
+
+
 def _uses(
     section: str,
     entries: dict[str, Named],
@@ -104,5 +115,6 @@ def _uses(
             continue
         options = decode_options(named, kind.Options, problems)
         if options is not FAILED:
+            _there(named, options, folder, problems)
             found[name] = Use(kind, options, (kind, named.use, plain(named.options)))
     return found

@@ -61,6 +61,11 @@ class JwtOptions(Section, frozen=True):
             raise ValueError("only HS256 can do without issuer and jwks")
 
     @property
+    def files(self) -> Sequence[str]:
+        """The options that name a file which has to be there."""
+        return [] if self.jwks is None or is_web_address(self.jwks) else ["jwks"]
+
+    @property
     def asymmetric(self) -> bool:
         return any(algorithm != SYMMETRIC for algorithm in self.algorithms)
 

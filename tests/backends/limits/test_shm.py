@@ -186,6 +186,18 @@ class TestAFullTable:
         self.fill(timed)
         assert self.passed(timed, 5_000) == 0
 
+    def test_is_told_of_once_a_minute(
+        self, timed: ShmLimits, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        self.passed(timed, FEWEST_SLOTS // 4)
+        assert caplog.messages == []
+        self.fill(timed)
+        assert self.passed(timed, 5_000) == 0
+        assert caplog.messages == [
+            "limits: the shared memory is full, newcomers are counted together: more than "
+            f"{FEWEST_SLOTS} slots are needed"
+        ]
+
     def test_keeps_those_that_it_knows(self, timed: ShmLimits, clock: Clock) -> None:
         first = [timed.take(f"first {number}", 1, 60.0, 1) for number in range(100)]
         assert all(decision.allowed for decision in first)

@@ -201,3 +201,18 @@ def test_a_plugin_gets_the_engines_it_needs_or_the_file_is_wrong(
         assert resolved(tmp_path, text).plugins["it"].kind.needs == ("events",)
     else:
         assert [said in mistake for mistake in all_mistakes(tmp_path, text)] == [True]
+
+
+def test_a_file_of_keys_has_to_be_there(tmp_path: Path) -> None:
+    text = """\
+        version: 1
+        middlewares:
+          one: {use: jwt, jwks: ./keys.json}
+          two: {use: jwt, jwks: "https://keys.example/jwks"}
+        routes: []
+        """
+    assert all_mistakes(tmp_path, text) == [
+        "3:25: middlewares.one.jwks: './keys.json': there is no such file"
+    ]
+    (tmp_path / "keys.json").write_text("{}")
+    resolved(tmp_path, text)
