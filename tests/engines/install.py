@@ -49,8 +49,16 @@ def minio(version: str, folder: Path) -> None:
 
 
 def azurite(version: str, folder: Path) -> None:
+    npm(folder, f"azurite@{version}")
+
+
+def openid_client(version: str, folder: Path) -> None:
+    npm(folder, f"openid-client@{version}")
+
+
+def npm(folder: Path, package: str) -> None:
     install = ("npm", "install", "--prefix", ".", "--no-audit", "--no-fund", "--ignore-scripts")
-    run(folder, *install, f"azurite@{version}")
+    run(folder, *install, package)
 
 
 def mongodb(version: str, folder: Path) -> None:
@@ -109,6 +117,7 @@ def maven(folder: Path, goal: str, *options: str) -> None:
 ENGINES = (
     Engine("minio", "v0.0.0-20260212201848-7aac2a2c5b7c", minio),
     Engine("azurite", "3.35.0", azurite),  # the last that runs on Node.js 20
+    Engine("openid-client", "6.9.0", openid_client),  # no engine: a client of plugins/auth
     Engine("mongodb", "1.47.0", mongodb),
     Engine("kafka", "4.4.0", kafka),
     Engine("elasticsearch", "8.19.21", elasticsearch),
