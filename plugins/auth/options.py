@@ -13,6 +13,7 @@ from plugins.auth.dpop.options import DpopOptions
 from plugins.auth.keys.options import KeyOptions
 from plugins.auth.mail.options import MailOptions
 from plugins.auth.oauth.options import TokenOptions
+from plugins.auth.social.options import ProviderOptions, check_names
 
 
 class AuthOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,7 +21,8 @@ class AuthOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: what pages and authenticator apps call the place. theme: a folder with `templates/`
     and `static/` that are taken before the plugin's own. secret: what encrypts at rest;
-    left out, `secret_file` holds it and is made at the first start.
+    left out, `secret_file` holds it and is made at the first start. providers: where people may
+    log in instead, by names that are in paths.
     """
 
     issuer: str
@@ -35,6 +37,7 @@ class AuthOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dpop: DpopOptions = msgspec.field(default_factory=DpopOptions)
     mail: MailOptions = msgspec.field(default_factory=MailOptions)
     audit: AuditOptions = msgspec.field(default_factory=AuditOptions)
+    providers: dict[str, ProviderOptions] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.issuer)
@@ -45,6 +48,7 @@ class AuthOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
         if parts.scheme == "http" and not local:
             raise ValueError("issuer is https, except on this machine (localhost, 127.0.0.1)")
+        check_names(self.providers)
 
     def __repr__(self) -> str:
         return f"AuthOptions(issuer={self.issuer!r}, name={self.name!r})"

@@ -44,6 +44,7 @@ from plugins.auth.pages.joining import Joining
 from plugins.auth.pages.one_organisation import OneOrganisation
 from plugins.auth.pages.own_account import OwnAccount
 from plugins.auth.pages.own_app import OwnApp
+from plugins.auth.pages.own_identities import OwnIdentities
 from plugins.auth.pages.own_keys import OwnKeys
 from plugins.auth.pages.own_organisations import OwnOrganisations
 from plugins.auth.pages.own_passkeys import OwnPasskeys
@@ -51,7 +52,10 @@ from plugins.auth.pages.rendering import Pages
 from plugins.auth.pages.rooms import Rooms
 from plugins.auth.pages.second_step import SecondStep
 from plugins.auth.pages.sign_in import SignIn
+from plugins.auth.pages.travel import Travel
+from plugins.auth.pages.with_provider import WithProvider
 from plugins.auth.pruning import Pruning
+from plugins.auth.social.social import social_of
 
 
 class Auth(Plugin[AuthOptions]):
@@ -76,6 +80,7 @@ class Auth(Plugin[AuthOptions]):
         self._pruning = Pruning(sql, kept=options.audit.keep)
         self._pages = Pages(options.issuer, options.name, theme)
         self._clients = Clients(sql)
+        self._social = social_of(options, sql, self._directory)
         self._issuer: Offer | None = None
         self._forgets: list[Callable[[], None]] = []
         self._checks: Mapping[str, HealthCheck] = {}
@@ -101,6 +106,7 @@ class Auth(Plugin[AuthOptions]):
             Passkeys(sql, options.accounts, options.issuer, options.name),
             Devices(sql, options.accounts, options.issuer),
             self._pages,
+            self._social,
             self._figures.refused,
         )
         self._server = Server(
@@ -146,9 +152,11 @@ class Auth(Plugin[AuthOptions]):
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await self._social.stop()
         self._hashing.stop()
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
+        travel = Travel(self._rooms)
         return [
             *SignIn(self._rooms).routes(),
             *Joining(self._rooms).routes(),
@@ -159,6 +167,8 @@ class Auth(Plugin[AuthOptions]):
             *OwnKeys(self._rooms, self._access).routes(),
             *OwnOrganisations(self._rooms, self._access).routes(),
             *OneOrganisation(self._rooms, self._access).routes(),
+            *WithProvider(self._rooms, travel).routes(),
+            *OwnIdentities(self._rooms, travel).routes(),
             web.get("/static/{file}", self._pages.static),
             *self._server.routes(),
             *self._admin,

@@ -19,6 +19,7 @@ from plugins.auth.audit.tables import events
 from plugins.auth.dpop.tables import proofs
 from plugins.auth.factors.tables import challenges, devices
 from plugins.auth.oauth.tables import codes, grants, revoked
+from plugins.auth.social.tables import found, trips
 
 BATCH, EVERY = 500, 60.0
 log = logging.getLogger("gateway.auth.pruning")
@@ -57,6 +58,8 @@ class Pruning:
             (codes, codes.c.hash, codes.c.expires_at),
             (grants, grants.c.id, grants.c.expires_at),
             (revoked, revoked.c.hash, revoked.c.expires_at),
+            (trips, trips.c.hash, trips.c.expires_at),
+            (found, found.c.holder, found.c.expires_at),
             (challenges, challenges.c.hash, challenges.c.expires_at),
             (api_keys, api_keys.c.id, api_keys.c.expires_at),
             (invitations, invitations.c.id, invitations.c.expires_at),

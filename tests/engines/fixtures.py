@@ -16,6 +16,7 @@ from tests.engines.kafka import Kafka
 from tests.engines.minio import Minio
 from tests.engines.mongodb import MongoDB
 from tests.engines.nats import Nats
+from tests.engines.oidc import Oidc
 from tests.engines.postgres import Postgres
 from tests.engines.redis import Redis, RedisCluster, RedisSentinel
 from tests.engines.searching import Elasticsearch, OpenSearch
@@ -67,6 +68,12 @@ def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Minio]:
 @pytest.fixture(scope="session")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
     with Azurite(tmp_path_factory.mktemp("azurite")) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def oidc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oidc]:
+    with Oidc(tmp_path_factory.mktemp("oidc")) as engine:
         yield engine
 
 

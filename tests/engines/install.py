@@ -61,6 +61,10 @@ def npm(folder: Path, package: str) -> None:
     run(folder, *install, package)
 
 
+def oidc(version: str, folder: Path) -> None:
+    npm(folder, f"oidc-provider@{version}")
+
+
 def mongodb(version: str, folder: Path) -> None:
     group = "de.bwaldvogel:mongo-java-server"
     jars(folder, f"{group}:{version}", f"{group}-h2-backend:{version}")
@@ -118,6 +122,7 @@ ENGINES = (
     Engine("minio", "v0.0.0-20260212201848-7aac2a2c5b7c", minio),
     Engine("azurite", "3.35.0", azurite),  # the last that runs on Node.js 20
     Engine("openid-client", "6.9.0", openid_client),  # no engine: a client of plugins/auth
+    Engine("oidc", "9.13.3", oidc),
     Engine("mongodb", "1.47.0", mongodb),
     Engine("kafka", "4.4.0", kafka),
     Engine("elasticsearch", "8.19.21", elasticsearch),

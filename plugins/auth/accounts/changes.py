@@ -28,6 +28,7 @@ from plugins.auth.factors.tables import devices, passkeys, recovery_codes, totp
 from plugins.auth.mail.outbox import enqueue
 from plugins.auth.mail.tables import outbox
 from plugins.auth.oauth.tables import consents
+from plugins.auth.social.tables import identities
 
 EXPORTED = 10000
 OnLeave = Callable[[AsyncConnection, str], Awaitable[None]]
@@ -167,7 +168,7 @@ class Changes:
     async def removed(self, connection: AsyncConnection, account_id: str) -> None:
         """The account, and what belongs to it."""
         await self.left(connection, account_id)
-        for table in (totp, recovery_codes, passkeys, devices, outbox, consents):
+        for table in (totp, recovery_codes, passkeys, devices, identities, outbox, consents):
             await connection.execute(table.delete().where(table.c.account_id == account_id))
         await links.drop(connection, account_id)
         await forget(connection, account_id)
@@ -192,6 +193,9 @@ class Changes:
             kept = {
                 "passkeys": await _listed(connection, passkeys, account.id, "name"),
                 "devices": await _listed(connection, devices, account.id, "address", "agent"),
+                "identities": await _listed(
+                    connection, identities, account.id, "issuer", "subject", "email"
+                ),
             }
         living = await self._sessions.of_account(account.id)
         return {
@@ -267,16 +271,18 @@ class Changes:
 async def _listed(
     connection: AsyncConnection, table: sa.Table, account_id: str, *names: str
 ) -> list[dict[str, Any]]:
-    """Of a table of factors, with the times that both have."""
-    columns = [table.c[name] for name in ("created_at", "used_at", *names)]
+    """Of a table of ways to log in, with the times that all have."""
+    names = ("created_at", "used_at", *names)
+    columns = [table.c[name] for name in names]
     query = sa.select(*columns).where(table.c.account_id == account_id).order_by(columns[0])
-    return [dict(row._mapping) for row in await connection.execute(query)]
+    return [dict(zip(names, row, strict=True)) for row in await connection.execute(query)]
 
 
 async def _drop_unproved(connection: AsyncConnection, account_id: str) -> None:
     """Whoever made the account before its address was confirmed may have been somebody else, and
-    gets in no more by a passkey of theirs."""
+    gets in no more by a passkey or an identity of theirs."""
     unproved = sa.select(accounts.c.id).where(
         accounts.c.id == account_id, ~accounts.c.email_verified
     )
-    await connection.execute(passkeys.delete().where(passkeys.c.account_id.in_(unproved)))
+    for table in (passkeys, identities):
+        await connection.execute(table.delete().where(table.c.account_id.in_(unproved)))

@@ -80,6 +80,33 @@ class Directory:
         email = policy.address_of(email)
         encoded = await self.encoded(password, address, (email, email.partition("@")[0], name))
         now = int(self._clock())
+        async with self._sql.write() as connection:
+            made = await self.add(
+                connection, email, encoded, name=name, locale=locale, roles=roles, verified=verified
+            )
+            event = "registered" if made else "registered_again"
+            await record(connection, event, account=made, address=address)
+            subject = f"letter {policy.key_of(email)}"
+            wait = await self.attempts.begin(connection, subject, LETTERS_FREE) if letter else 0
+            if letter and (made or not wait):
+                what = "verify" if made else "known"
+                await enqueue(connection, what, email, locale, now, account_id=made)
+        return made
+
+    async def add(
+        self,
+        connection: AsyncConnection,
+        email: str,
+        encoded: str | None,
+        *,
+        name: str,
+        locale: str,
+        roles: Iterable[str] = (),
+        verified: bool,
+    ) -> str | None:
+        """The id of the new account, or None when the address has one. encoded: a hash; None for
+        people without a password."""
+        now = int(self._clock())
         statement = (
             insert(self._sql, accounts)
             .values(
@@ -98,16 +125,27 @@ class Directory:
             .on_conflict_do_nothing(index_elements=[accounts.c.email_key])
             .returning(accounts.c.id)
         )
-        async with self._sql.write() as connection:
-            made: str | None = (await connection.execute(statement)).scalar()
-            event = "registered" if made else "registered_again"
-            await record(connection, event, account=made, address=address)
-            subject = f"letter {policy.key_of(email)}"
-            wait = await self.attempts.begin(connection, subject, LETTERS_FREE) if letter else 0
-            if letter and (made or not wait):
-                what = "verify" if made else "known"
-                await enqueue(connection, what, email, locale, now, account_id=made)
+        made: str | None = (await connection.execute(statement)).scalar()
         return made
+
+    async def count_visit(self, address: str) -> None:
+        """A failure of this address beforehand, of a log-in that no password proves.
+
+        Raises LockedOut.
+        """
+        async with self._sql.write() as connection:
+            wait = await self.attempts.begin(
+                connection, f"address {block_of(address)}", self._options.address_failures
+            )
+        if wait:
+            raise LockedOut(wait)
+
+    async def uncount_visit(self, address: str) -> None:
+        """It was no failure."""
+        async with self._sql.write() as connection:
+            await self.attempts.uncount(
+                connection, f"address {block_of(address)}", self._options.address_failures
+            )
 
     async def verify(self, email: str, password: str, address: str) -> Account:
         """Whose password it is. Raises WrongPassword, LockedOut, Unverified and Overloaded.

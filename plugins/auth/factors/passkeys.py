@@ -23,6 +23,7 @@ from plugins.auth.factors.devices import forget_all
 from plugins.auth.factors.held import Held, drop_codes_of_none, held, lock
 from plugins.auth.factors.tables import passkeys
 from plugins.auth.mail.outbox import enqueue
+from plugins.auth.social.tables import connected
 
 MOST = 20
 """Passkeys of an account."""
@@ -120,7 +121,8 @@ class Passkeys:
             has_password = await lock(connection, account.id)
             if not (await connection.execute(gone)).rowcount:
                 return False
-            if not has_password and not (await held(connection, account.id)).passkeys:
+            passkey = (await held(connection, account.id)).passkeys
+            if not has_password and not passkey and not await connected(connection, account.id):
                 raise LastWayIn("the only passkey of an account without a password")
             await drop_codes_of_none(connection, account.id)
             await self._tell(connection, account, "passkey_removed", address)

@@ -77,6 +77,11 @@ ENGLISH = {
         "It no longer logs in to your account. If it was not you, choose a new password at "
         "once:\n\n{link}",
     ),
+    "identity": Letter(
+        "The ways to log in to your account have changed",
+        "An identity of another provider was connected to your account or disconnected from it. "
+        "If it was not you, choose a new password at once, and look at your account:\n\n{link}",
+    ),
 }
 SPANISH = {
     "verify": Letter(
@@ -143,6 +148,11 @@ SPANISH = {
         "Se quitó una llave de acceso de tu cuenta",
         "Ya no sirve para entrar en tu cuenta. Si no fuiste tú, elige enseguida una contraseña "
         "nueva:\n\n{link}",
+    ),
+    "identity": Letter(
+        "Han cambiado las formas de entrar en tu cuenta",
+        "Se conectó a tu cuenta, o se desconectó de ella, una identidad de otro proveedor. Si no "
+        "fuiste tú, elige enseguida una contraseña nueva y mira tu cuenta:\n\n{link}",
     ),
 }
 

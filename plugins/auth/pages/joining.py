@@ -144,4 +144,12 @@ class Joining:
         return {"token": token, "shortest": self._rooms.options.password_length}
 
     def _values(self, email: str) -> dict[str, Any]:
-        return {"email": email, "shortest": self._rooms.options.password_length}
+        rooms = self._rooms
+        return {
+            "email": email,
+            "shortest": rooms.options.password_length,
+            "providers": rooms.social.choices,
+            "onward": f"{rooms.pages.base}/account",
+            "fresh": "",
+            "acr": "",
+        }

@@ -30,7 +30,9 @@ from plugins.auth.factors.passkeys import Passkeys
 from plugins.auth.factors.totp import Totp
 from plugins.auth.pages.forms import BadForm, fields
 from plugins.auth.pages.rendering import Pages
+from plugins.auth.social.social import Social
 
+NEEDED = "/login/factor"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Refused = Callable[[str, AccountError | str], None]
 Personal = Callable[[web.Request, Account, Session], Awaitable[web.StreamResponse]]
@@ -61,6 +63,7 @@ class Rooms:
     passkeys: Passkeys
     devices: Devices
     pages: Pages
+    social: Social
     refused: Refused = field(default=lambda _template, _error: None)
 
     async def form(self, request: web.Request) -> dict[str, str]:
@@ -118,6 +121,30 @@ class Rooms:
             return await handler(request, account, session)
 
         return self.guarded(handle)
+
+    async def enter(
+        self,
+        request: web.Request,
+        account: Account,
+        amr: tuple[str, ...],
+        path: str,
+        acr: str = "",
+    ) -> web.Response:
+        """After the first factor: the session, or the page that asks for the second."""
+        second = any(await self.held(account.id))
+        known = acr != "aal2" and second and await self.devices.knows(request, account.id)
+        if second and not known:
+            response = self.pages.redirect("/login/code" + self.onward(path))
+            await self.sessions.begin(request, response, account.id, amr=amr, waiting=True)
+            return response
+        needed = acr == "aal2" and not second
+        response = self.pages.redirect(NEEDED + self.onward(path) if needed else path)
+        await self.sessions.begin(request, response, account.id, amr=amr)
+        return response
+
+    def onward(self, path: str) -> str:
+        """A query that leads to the path afterwards."""
+        return f"?continue={quote(self.pages.base + path, safe='/')}"
 
     def message(
         self,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import web
 
@@ -12,9 +11,7 @@ from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.errors import AccountError, Unverified, WrongPassword
 from plugins.auth.pages.onward import onward
 from plugins.auth.pages.rendering import SAFETY
-from plugins.auth.pages.rooms import Rooms, address
-
-NEEDED = "/login/factor"
+from plugins.auth.pages.rooms import NEEDED, Rooms, address
 
 
 class SignIn:
@@ -41,9 +38,10 @@ class SignIn:
             if acr != "aal2" or session.acr == "aal2":
                 return rooms.pages.redirect(path)
             second = any(await rooms.held(session.account_id))
-            return rooms.pages.redirect(("/login/code" if second else NEEDED) + self._onward(path))
-        hint = request.query.get("login_hint", "")[:254]
-        return rooms.pages.render(request, "login.html", **self._values(path, acr, hint))
+            return rooms.pages.redirect(("/login/code" if second else NEEDED) + rooms.onward(path))
+        values = self._values(path, acr, request.query.get("login_hint", "")[:254])
+        values["fresh"] = "1" if request.query.get("fresh") else ""
+        return rooms.pages.render(request, "login.html", **values)
 
     async def log_in(self, request: web.Request) -> web.StreamResponse:
         rooms, form = self._rooms, await self._rooms.form(request)
@@ -54,18 +52,9 @@ class SignIn:
                 email, form.get("password", ""), address(request)
             )
         except AccountError as error:
-            values = self._values(path, acr, email)
+            values = {**self._values(path, acr, email), "fresh": form.get("fresh", "")}
             return rooms.again(request, "login.html", error, **values)
-        second = any(await rooms.held(account.id))
-        known = acr != "aal2" and second and await rooms.devices.knows(request, account.id)
-        if second and not known:
-            response = rooms.pages.redirect("/login/code" + self._onward(path))
-            await rooms.sessions.begin(request, response, account.id, amr=("pwd",), waiting=True)
-            return response
-        needed = acr == "aal2" and not second
-        response = rooms.pages.redirect(NEEDED + self._onward(path) if needed else path)
-        await rooms.sessions.begin(request, response, account.id, amr=("pwd",))
-        return response
+        return await rooms.enter(request, account, ("pwd",), path, acr)
 
     async def passkey_options(self, request: web.Request) -> web.StreamResponse:
         """JSON for navigator.credentials.get, which finds an account by itself."""
@@ -113,13 +102,12 @@ class SignIn:
             raise Unverified("the e-mail address has yet to be confirmed")
         return account
 
-    def _onward(self, path: str) -> str:
-        return f"?continue={quote(self._rooms.pages.base + path, safe='/')}"
-
     def _values(self, path: str, acr: str, email: str = "") -> dict[str, Any]:
         return {
             "onward": self._rooms.pages.base + path,
             "acr": acr,
             "email": email,
             "registration": self._rooms.options.registration,
+            "providers": self._rooms.social.choices,
+            "fresh": "",
         }

@@ -147,6 +147,19 @@ SPANISH = {
     "Your account has no password.": "Tu cuenta no tiene contraseña.",
     "added": "añadida",
     "last used": "usada por última vez",
+    "Connect": "Conectar",
+    "Connect another": "Conectar otra",
+    "Connected identities": "Identidades conectadas",
+    "Disconnect": "Desconectar",
+    "With an account at one of these you log in here without a password.": (
+        "Con una cuenta en uno de estos sitios entras aquí sin contraseña."
+    ),
+    "connected": "conectada",
+    "Go on with": "Continuar con",
+    "Press the button to log in to this account with it from now on.": (
+        "Pulsa el botón para entrar con ella en esta cuenta a partir de ahora."
+    ),
+    "or": "o",
     # Keys and organisations
     "API keys": "Claves de API",
     "Accept": "Aceptar",
@@ -210,6 +223,32 @@ SPANISH = {
     "This invitation is not open": "Esta invitación no está abierta",
     "You have as many as you may have.": "Tienes tantas como puedes tener.",
     # Said by the handlers
+    "One more step": "Un paso más",
+    "There is an account with this e-mail address. Log in to it, or choose a new password by "
+    "mail, to connect them.": (
+        "Hay una cuenta con este correo electrónico. Entra en ella, o elige una contraseña nueva "
+        "por correo, para conectarlas."
+    ),
+    "No account is connected with it yet. Log in to yours first to connect them.": (
+        "Todavía no hay ninguna cuenta conectada. Entra antes en la tuya para conectarlas."
+    ),
+    "This account cannot be used.": "Esta cuenta no se puede usar.",
+    "You did not log in there. You can try again, or log in another way.": (
+        "No has entrado allí. Puedes probar de nuevo o entrar de otra forma."
+    ),
+    "That page does not answer at the moment. Try again in a moment, or log in another way.": (
+        "Esa página no responde. Prueba de nuevo en un momento o entra de otra forma."
+    ),
+    "What that page answered cannot be trusted. Log in another way.": (
+        "La respuesta de esa página no es de fiar. Entra de otra forma."
+    ),
+    "This log-in is over, or it began in another browser. Begin again.": (
+        "Este acceso ha terminado o empezó en otro navegador. Empieza de nuevo."
+    ),
+    "It is connected to another account already.": "Ya está conectada a otra cuenta.",
+    "It is the last way to log in to your account. Choose a password first.": (
+        "Es la última forma de entrar en tu cuenta. Elige antes una contraseña."
+    ),
     "Look into your mail": "Mira tu correo",
     "We have sent you a mail that says how to go on.": (
         "Te hemos enviado un correo que dice cómo seguir."

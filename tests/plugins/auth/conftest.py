@@ -8,9 +8,9 @@ import pytest
 from backends.catalogue import Backends
 from backends.sql import Sql
 from backends.sql.migrations import migrate
-from tests.engines.fixtures import postgres, postgres_url
+from tests.engines.fixtures import oidc, postgres, postgres_url
 
-__all__ = ["postgres", "postgres_url"]
+__all__ = ["oidc", "postgres", "postgres_url"]
 MIGRATIONS = Path(__file__).parents[3] / "plugins" / "auth" / "migrations"
 
 

@@ -11,7 +11,8 @@ import plugins.auth.dpop.tables
 import plugins.auth.factors.tables
 import plugins.auth.keys.tables
 import plugins.auth.mail.tables
-import plugins.auth.oauth.tables  # noqa: F401 - each adds its tables
+import plugins.auth.oauth.tables
+import plugins.auth.social.tables  # noqa: F401 - each adds its tables
 from backends.sql import Sql
 from plugins.auth.tables import metadata
 
