@@ -193,9 +193,9 @@ class NatsLink:
     def _translated(self, error: Exception) -> BackendError:
         """Without the text, which may repeat an address with its login."""
         said = str(error).lower()
-        refused = isinstance(
-            error, failures.AuthorizationError | failures.SecureConnWantedError
-        ) or ("authorization" in said or "permissions" in said)
+        if isinstance(error, failures.AuthorizationError) or "authorization" in said:
+            return Refused(f"{self.where}: login refused")
+        refused = isinstance(error, failures.SecureConnWantedError) or "permissions" in said
         kind = Refused if refused else BackendUnavailable
         return kind(f"{self.where}: {type(error).__name__}")
 

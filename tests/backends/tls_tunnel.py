@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from tests.e2e.certificates import Authority
 
+SSL_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"
+
 
 class Tunnel(NamedTuple):
     """On localhost. ca: who has signed it. cert, key: of a client it lets in; both: in one file."""
@@ -27,8 +29,8 @@ class Tunnel(NamedTuple):
 
 
 @asynccontextmanager
-async def tunnel(folder: Path, port: int) -> AsyncIterator[Tunnel]:
-    """port: of the engine, on 127.0.0.1."""
+async def tunnel(folder: Path, port: int, *, asked: bool = False) -> AsyncIterator[Tunnel]:
+    """port: of the engine, on 127.0.0.1. asked: TLS begins as PostgreSQL's does."""
     authority = Authority(folder / "authority")
     served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.ca)
     served.load_cert_chain(*authority.issue("localhost"))
@@ -43,7 +45,11 @@ async def tunnel(folder: Path, port: int) -> AsyncIterator[Tunnel]:
         assert task is not None
         under_way.add(task)
         task.add_done_callback(under_way.discard)
-        with suppress(OSError, asyncio.CancelledError):
+        with suppress(OSError, asyncio.CancelledError, asyncio.IncompleteReadError):
+            if asked:
+                assert await reader.readexactly(8) == SSL_REQUEST
+                writer.write(b"S")
+                await writer.start_tls(served)
             theirs, ours = await asyncio.open_connection("127.0.0.1", port)
             try:
                 await asyncio.gather(_pump(reader, ours), _pump(theirs, writer))
@@ -51,7 +57,7 @@ async def tunnel(folder: Path, port: int) -> AsyncIterator[Tunnel]:
                 ours.close()
         writer.close()
 
-    server = await asyncio.start_server(pass_on, "127.0.0.1", 0, ssl=served)
+    server = await asyncio.start_server(pass_on, "127.0.0.1", 0, ssl=None if asked else served)
     try:
         yield Tunnel(server.sockets[0].getsockname()[1], authority.ca, cert, key, both)
     finally:

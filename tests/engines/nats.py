@@ -17,7 +17,11 @@ def program() -> str:
 
 
 class Nats(ServerProcess):
-    """JetStream's streams are kept when it is killed."""
+    """JetStream's streams are kept when it is killed. more: options of the program."""
+
+    def __init__(self, folder: Path, *more: str) -> None:
+        super().__init__(folder)
+        self._more = more
 
     @property
     def url(self) -> str:
@@ -25,7 +29,8 @@ class Nats(ServerProcess):
 
     def command(self) -> list[str]:
         store = str(self.folder / "jetstream")
-        return [program(), "-a", HOST, "-p", str(self.port), "-js", "-sd", store]
+        here = [program(), "-a", HOST, "-p", str(self.port), "-js", "-sd", store]
+        return [*here, *self._more]
 
     def answers(self) -> bool:
         with socket.create_connection((HOST, self.port), timeout=5.0) as sock:
