@@ -19,7 +19,8 @@ async def claims_for(
     organisation: str | None = None,
 ) -> dict[str, Any]:
     """`roles` (RFC 9068 section 2.2.3.1) by scope `roles`, `groups` by `groups`, and by
-    `organisation`: `org`, `org_owner` and `org_roles` of the one named, or of the only one.
+    `organisation`: `organisations`, and `org`, `org_owner` and `org_roles` of the one named, or
+    of the only one.
 
     Nothing is said of an organisation that the subject is no member of. Raises BackendError.
     """
@@ -35,6 +36,7 @@ async def claims_for(
         found["groups"] = sorted(principal.groups)[:MOST]
     if ORGANISATION in scopes:
         joined = principal.memberships
+        found["organisations"] = sorted(joined)[:MOST]
         if organisation is None and len(joined) == 1:
             organisation = next(iter(joined))
         member = joined.get(organisation or "")
