@@ -122,6 +122,9 @@ class Auth(Plugin[AuthOptions]):
         )
         self._admin = self._admin_routes(keyring, self._server.reading, revoked)
         self._server.token.before(Proofs(sql, options.issuer, at_rest, options.dpop).bind)
+        self._server.token.before(self._access.not_disabled)
+        self._server.token.add_claims(self._access.client_claims)
+        self._server.person_tokens.add_claims(self._access.person_claims)
         leads = self.context.leadership
         self._tasks = [
             asyncio.create_task(self._postman.run(lambda: leads.held)),

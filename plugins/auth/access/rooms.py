@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from aiohttp import web
 
 from backends.sql import Sql
 from gateway import Context
 from plugins.auth.access.allowed import Allowed
 from plugins.auth.access.api_keys import ApiKeys
 from plugins.auth.access.claims import claims_for
+from plugins.auth.access.ended_clients import EndedClients
 from plugins.auth.access.epoch import Epoch
 from plugins.auth.access.grants import Grants
 from plugins.auth.access.groups import Groups
@@ -21,7 +24,10 @@ from plugins.auth.access.principals import Principals
 from plugins.auth.access.roles import Roles
 from plugins.auth.access.scopes import Scopes
 from plugins.auth.access.service_accounts import ServiceAccounts
+from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.attempts import Attempts
+from plugins.auth.oauth.clients import Client
+from plugins.auth.oauth.errors import OAuthError
 
 
 class Access:
@@ -44,14 +50,29 @@ class Access:
         self.principals = Principals(sql, self.epoch)
         self.allowed = Allowed(sql, self.epoch, issuer, self.principals)
         self.known_keys = KnownKeys(sql, self.epoch, issuer, self.principals)
+        self.ended_clients = EndedClients(sql, self.epoch)
+        self.epoch.on_round(self.ended_clients.refresh)
         self.epoch.on_round(self.known_keys.write_down)
 
     async def start(self) -> Callable[[], None]:
         """What it answers ends it. Raises BackendError."""
-        return await self.epoch.start()
+        cancel = await self.epoch.start()
+        await self.ended_clients.refresh()
+        return cancel
 
-    async def claims_for(
-        self, subject: str, scopes: Collection[str], organisation: str | None = None
-    ) -> dict[str, Any]:
-        """More claims of a token. Raises BackendError."""
-        return await claims_for(self.principals, subject, scopes, organisation)
+    async def person_claims(
+        self, account: Account, client: Client, scopes: Sequence[str]
+    ) -> Mapping[str, Any]:
+        """More claims of a person's access token. Raises BackendError."""
+        named = client.metadata.get("organisation")
+        named = named if isinstance(named, str) else None
+        return await claims_for(self.principals, account.id, scopes, named)
+
+    async def client_claims(self, client: Client, scopes: Sequence[str]) -> Mapping[str, Any]:
+        """More claims of a client's own access token. Raises BackendError."""
+        return await claims_for(self.principals, client.id, scopes)
+
+    async def not_disabled(self, request: web.Request, client: Client) -> None:
+        """Raises OAuthError for the client of a disabled service account, and BackendError."""
+        if await self.principals.disabled(client.id):
+            raise OAuthError("unauthorized_client", "the service account is disabled")

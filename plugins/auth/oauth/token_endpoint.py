@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -16,6 +16,7 @@ from plugins.auth.oauth.parameters import parameters
 Counted = Callable[[str, str], None]
 Grant = Callable[[web.Request, Client, Mapping[str, str]], Awaitable[dict[str, Any]]]
 """Answers the members of a token response. Raises OAuthError and BackendError."""
+Claims = Callable[[Client, Sequence[str]], Awaitable[Mapping[str, Any]]]
 Before = Callable[[web.Request, Client], Awaitable[None]]
 CNF: web.RequestKey[Mapping[str, Any]] = web.RequestKey("cnf", Mapping[str, Any])
 BUSY = OAuthError("temporarily_unavailable", "try again in a moment", 503)
@@ -29,11 +30,16 @@ class TokenEndpoint:
         self._tokens = tokens
         self._counted = counted
         self._before: list[Before] = []
+        self._claims: list[Claims] = []
         self.grants: dict[str, Grant] = {CREDENTIALS: self._client_credentials}
 
     def add(self, grant_type: str, grant: Grant) -> None:
         """grant_type: a name, or a URN of RFC 6749 section 4.5, which is in `clients.GRANTS`."""
         self.grants[grant_type] = grant
+
+    def add_claims(self, claims: Claims) -> None:
+        """Further claims of tokens that a client has for itself."""
+        self._claims.append(claims)
 
     def before(self, check: Before) -> None:
         """Asked before each grant, with the client authenticated. It may put into `request[CNF]`
@@ -70,7 +76,10 @@ class TokenEndpoint:
         """RFC 6749 section 4.4; all its scopes when it asks for none."""
         check_resource(sent, client.audience or self._tokens.audience)
         asked = narrowed(sent, client.scopes)
-        return self._tokens.issue(client.id, client, asked, cnf=request.get(CNF))
+        more: dict[str, Any] = {}
+        for claims in self._claims:
+            more |= await claims(client, asked)
+        return self._tokens.issue(client.id, client, asked, cnf=request.get(CNF), claims=more)
 
 
 def narrowed(sent: Mapping[str, str], scopes: tuple[str, ...]) -> tuple[str, ...]:
