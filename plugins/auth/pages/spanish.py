@@ -49,6 +49,10 @@ SPANISH = {
     "Forgot your password?": "¿Olvidaste tu contraseña?",
     "Go on": "Continuar",
     "Language of your mails": "Idioma de tus correos",
+    "It may do so until you end its access in your account.": (
+        "Podrá hacerlo hasta que le quites el acceso en tu cuenta."
+    ),
+    "It may do so until you log out.": "Podrá hacerlo hasta que salgas.",
     "Log in": "Entrar",
     "Log in as somebody else": "Entrar con otra cuenta",
     "Log out": "Salir",

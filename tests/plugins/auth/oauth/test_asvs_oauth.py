@@ -1,0 +1,109 @@
+"""OWASP ASVS 5.0, chapter V10, what an authorization server does: named by its number.
+
+10.4.1 is in test_redirects.py, 10.4.2 in test_codes.py, 10.4.5 in test_refreshing.py, 10.4.9 and
+10.7.3 in test_authorize.py, and 10.2 and 10.5, of clients, where the plugin is one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import aiohttp
+import jwt
+import pytest
+import sqlalchemy as sa
+
+from plugins.auth.oauth.authentication import NONE
+from plugins.auth.oauth.codes import LASTS
+from plugins.auth.oauth.options import TokenOptions
+from plugins.auth.oauth.tables import grants
+from tests.plugins.auth.oauth.relying import CALLBACK, VERIFIER, Place
+
+
+@pytest.fixture
+def sql_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/asvs.db"
+
+
+async def test_10_3_1_to_4_a_token_says_whom_it_is_for_and_who_did_what(here: Place) -> None:
+    ada = await here.ada()
+    app = await here.app(audience="https://api.example.org")
+    token = (await app.tokens(ada))["access_token"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims["aud"] == "https://api.example.org"
+    assert claims.keys() >= {"iss", "sub", "client_id", "scope", "acr", "amr", "auth_time"}
+    assert (await app.get("/api", token))[0] == 401
+
+
+async def test_10_4_3_a_code_lives_a_minute() -> None:
+    assert LASTS <= 60
+
+
+async def test_10_4_4_a_client_has_the_grants_it_is_registered_for(here: Place) -> None:
+    ada, app = await here.ada(), await here.app(grants=["authorization_code"])
+    assert "refresh_token" not in await app.tokens(ada)
+    for grant in ("client_credentials", "refresh_token"):
+        _, told = await app.post("token", {"grant_type": grant})
+        assert told["error"] == "unauthorized_client"
+    assert (await app.told(ada, response_type="token"))["error"] == "unsupported_response_type"
+    machine, _ = await here.clients.create("machine")
+    assert (await app.shown(ada, client_id=machine.id)).status == 400
+
+
+async def test_10_4_6_there_is_no_code_without_pkce(here: Place) -> None:
+    ada = await here.ada()
+    for method in ({}, {"method": NONE}):
+        app = await here.app(**method)
+        for wrong in ({"code_challenge": ""}, {"code_challenge_method": "plain"}):
+            assert (await app.told(ada, **wrong))["error"] == "invalid_request"
+
+
+async def test_10_4_8_a_refresh_token_ends_in_any_case(here: Place) -> None:
+    ada, app = await here.ada(), await here.app()
+    token = (await app.tokens(ada))["refresh_token"]
+    for _ in range(2):
+        token = (await app.refresh(token))[1]["refresh_token"]
+    async with here.sql.read() as connection:
+        row = (await connection.execute(sa.select(grants))).one()
+    assert row.ends_at == row.created_at + TokenOptions().refresh_absolute
+
+
+async def test_10_4_10_a_client_with_a_secret_proves_it_each_time(here: Place) -> None:
+    ada, app = await here.ada(), await here.app()
+    code = await app.code(ada)
+    sent = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "code_verifier": VERIFIER,
+        "redirect_uri": CALLBACK,
+        "client_id": app.client.id,
+        "token": "x",
+    }
+    async with aiohttp.ClientSession() as session:
+        for path in ("token", "revoke", "introspect"):
+            async with session.post(f"{app.root}/auth/{path}", data=sent) as answer:
+                assert (answer.status, (await answer.json())["error"]) == (401, "invalid_client")
+    assert (await app.redeem(code))[0] == 200
+
+
+async def test_10_4_11_a_client_has_the_scopes_it_is_registered_for(here: Place) -> None:
+    ada, app = await here.ada(), await here.app(scopes=["openid"])
+    assert (await app.told(ada, scope="openid email"))["error"] == "invalid_scope"
+
+
+async def test_10_4_12_and_6_1_a_code_comes_as_a_query_or_a_form_alone(here: Place) -> None:
+    ada, app = await here.ada(), await here.app()
+    for wrong, error in (
+        ({"response_mode": "fragment"}, "invalid_request"),
+        ({"response_mode": "web_message"}, "invalid_request"),
+        ({"response_type": "id_token"}, "unsupported_response_type"),
+        ({"response_type": "code token"}, "unsupported_response_type"),
+    ):
+        assert (await app.told(ada, **wrong))["error"] == error
+
+
+async def test_10_7_1_and_2_a_person_agrees_and_knows_to_what(here: Place) -> None:
+    ada, app = await here.ada(), await here.app(first_party=False, scopes=["openid", "orders"])
+    text = (await app.shown(ada, scope="openid orders")).text
+    for words in ("Shop", "app.example.org", "orders", "until you log out"):
+        assert words in text
