@@ -34,6 +34,7 @@ from plugins.auth.health import Health
 from plugins.auth.keys.at_rest import AtRest, kept_in
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.mail.postman import Postman, transport
+from plugins.auth.mail.through import through
 from plugins.auth.oauth.clients import Clients
 from plugins.auth.oauth.ending import Ending
 from plugins.auth.oauth.reading import Reading
@@ -74,9 +75,9 @@ class Auth(Plugin[AuthOptions]):
         self._changes = Changes(sql, self._directory, self._sessions)
         self._operators = Operators(sql, self._directory, self._sessions, self._changes)
         self._access = Access(context, options.access, options.issuer, self._directory.attempts)
-        self._postman = Postman(
-            sql, options.issuer, options.mail.sender, transport(options.mail), told=figures.mailed
-        )
+        mail = options.mail
+        send = through(lambda: context.plugin(mail.plugin), transport(mail))
+        self._postman = Postman(sql, options.issuer, mail.sender, send, told=figures.mailed)
         self._pruning = Pruning(sql, kept=options.audit.keep)
         self._pages = Pages(options.issuer, options.name, theme)
         self._clients = Clients(sql)

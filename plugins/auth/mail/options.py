@@ -8,12 +8,14 @@ import msgspec
 
 
 class MailOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Without `host` letters are printed to standard output, which is for development alone.
+    """plugin: the name in the file of the one that mails go through, if it is there. Without it
+    and without `host` letters are printed to standard output, which is for development alone.
 
     tls: `starttls` upgrades the connection or sends nothing, `implicit` begins with TLS.
     sender: what `From:` says.
     """
 
+    plugin: str = "notification"
     host: str = ""
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 587
     tls: Literal["starttls", "implicit", "none"] = "starttls"

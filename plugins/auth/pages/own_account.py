@@ -11,6 +11,7 @@ from aiohttp import web
 from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.errors import AccountError
 from plugins.auth.accounts.sessions import Session
+from plugins.auth.pages.browsers import browser_of
 from plugins.auth.pages.rendering import SAFETY
 from plugins.auth.pages.rooms import Rooms, address, moment
 
@@ -45,7 +46,7 @@ class OwnAccount:
         living = [
             {
                 "id": each.id,
-                "agent": each.agent,
+                "agent": browser_of(each.agent),
                 "address": each.address,
                 "seen": moment(each.seen_at),
             }
@@ -54,7 +55,7 @@ class OwnAccount:
         devices = [
             {
                 "id": each.id,
-                "agent": each.agent,
+                "agent": browser_of(each.agent),
                 "address": each.address,
                 "seen": moment(each.used_at),
             }

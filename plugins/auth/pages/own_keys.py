@@ -22,6 +22,7 @@ class OwnKeys:
     def __init__(self, rooms: Rooms, access: Access) -> None:
         self._rooms = rooms
         self._access = access
+        rooms.pages.place("/account/keys", "API keys")
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         personal = self._rooms.personal

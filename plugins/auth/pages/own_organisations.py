@@ -21,6 +21,7 @@ class OwnOrganisations:
     def __init__(self, rooms: Rooms, access: Access) -> None:
         self._rooms = rooms
         self._access = access
+        rooms.pages.place("/account/organisations", "Your organisations")
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         personal = self._rooms.personal
