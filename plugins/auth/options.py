@@ -9,10 +9,12 @@ import msgspec
 from plugins.auth.access.options import AccessOptions
 from plugins.auth.accounts.options import AccountOptions
 from plugins.auth.audit.options import AuditOptions
+from plugins.auth.device.options import DeviceOptions
 from plugins.auth.dpop.options import DpopOptions
 from plugins.auth.keys.options import KeyOptions
 from plugins.auth.mail.options import MailOptions
 from plugins.auth.oauth.options import TokenOptions
+from plugins.auth.pushed.options import PushedOptions
 from plugins.auth.social.options import ProviderOptions, check_names
 
 
@@ -35,6 +37,8 @@ class AuthOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keys: KeyOptions = msgspec.field(default_factory=KeyOptions)
     tokens: TokenOptions = msgspec.field(default_factory=TokenOptions)
     dpop: DpopOptions = msgspec.field(default_factory=DpopOptions)
+    device: DeviceOptions = msgspec.field(default_factory=DeviceOptions)
+    pushed: PushedOptions = msgspec.field(default_factory=PushedOptions)
     mail: MailOptions = msgspec.field(default_factory=MailOptions)
     audit: AuditOptions = msgspec.field(default_factory=AuditOptions)
     providers: dict[str, ProviderOptions] = msgspec.field(default_factory=dict)

@@ -25,7 +25,7 @@ from plugins.auth.admin.gate import Gate
 from plugins.auth.commands.admin_token import AdminToken
 from plugins.auth.commands.everyday import Commands
 from plugins.auth.commands.people import PeopleCommands
-from plugins.auth.dpop.proofs import Proofs
+from plugins.auth.extensions import Extensions
 from plugins.auth.factors.devices import Devices
 from plugins.auth.factors.passkeys import Passkeys
 from plugins.auth.factors.totp import Totp
@@ -56,6 +56,7 @@ from plugins.auth.pages.sign_in import SignIn
 from plugins.auth.pages.travel import Travel
 from plugins.auth.pages.with_provider import WithProvider
 from plugins.auth.pruning import Pruning
+from plugins.auth.registration.tokens import RegistrationTokens
 from plugins.auth.social.social import social_of
 
 
@@ -122,13 +123,22 @@ class Auth(Plugin[AuthOptions]):
             counted=self._figures.token,
         )
         self._admin = self._admin_routes(keyring, self._server.reading, revoked)
-        self._server.token.before(Proofs(sql, options.issuer, at_rest, options.dpop).bind)
         self._server.token.before(self._access.not_disabled)
         self._server.token.add_claims(self._access.client_claims)
         self._server.person_tokens.add_claims(self._access.person_claims)
+        self._extensions = Extensions(
+            sql=sql,
+            options=options,
+            clients=self._clients,
+            keyring=keyring,
+            at_rest=at_rest,
+            rooms=self._rooms,
+            server=self._server,
+        )
         leads = self.context.leadership
         self._tasks = [
             asyncio.create_task(self._postman.run(lambda: leads.held)),
+            asyncio.create_task(self._extensions.messenger.run(lambda: leads.held)),
             asyncio.create_task(self._pruning.run(lambda: leads.held)),
             asyncio.create_task(revoked.run()),
             asyncio.create_task(self._access.epoch.run()),
@@ -144,7 +154,7 @@ class Auth(Plugin[AuthOptions]):
         self._sessions.on_end(ending.sessions)
         self._changes.on_leave(ending.account)
         people = PeopleCommands(sql, self._directory, self._operators)
-        everyday = Commands(self._directory, self._clients, keyring)
+        everyday = Commands(self._directory, self._clients, RegistrationTokens(sql), keyring)
         token = AdminToken(sql, self.options.issuer, keyring)
         return {**everyday.all(), **people.all(), **token.all()}
 
@@ -176,6 +186,7 @@ class Auth(Plugin[AuthOptions]):
             web.get("/static/{file}", self._pages.static),
             *self._server.routes(),
             *self._admin,
+            *self._extensions.routes(),
         ]
 
     def checks(self) -> Mapping[str, HealthCheck]:

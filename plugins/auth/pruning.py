@@ -16,9 +16,13 @@ from plugins.auth.access.tables import api_keys, invitations
 from plugins.auth.accounts.tables import attempts, links, sessions
 from plugins.auth.audit.options import AuditOptions
 from plugins.auth.audit.tables import events
+from plugins.auth.device.tables import device_codes
 from plugins.auth.dpop.tables import proofs
 from plugins.auth.factors.tables import challenges, devices
+from plugins.auth.leaving.tables import participants
 from plugins.auth.oauth.tables import codes, grants, revoked
+from plugins.auth.pushed.tables import pushed
+from plugins.auth.registration.tables import initial_tokens
 from plugins.auth.social.tables import found, trips
 
 BATCH, EVERY = 500, 60.0
@@ -63,8 +67,12 @@ class Pruning:
             (challenges, challenges.c.hash, challenges.c.expires_at),
             (api_keys, api_keys.c.id, api_keys.c.expires_at),
             (invitations, invitations.c.id, invitations.c.expires_at),
-            (proofs, proofs.c.hash, proofs.c.expires_at),
             (devices, devices.c.hash, devices.c.expires_at),
+            (pushed, pushed.c.hash, pushed.c.expires_at),
+            (initial_tokens, initial_tokens.c.hash, initial_tokens.c.expires_at),
+            (participants, participants.c.session_id, participants.c.expires_at),
+            (proofs, proofs.c.hash, proofs.c.expires_at),
+            (device_codes, device_codes.c.hash, device_codes.c.expires_at),
             (attempts, attempts.c.key, attempts.c.forget_at),
         ):
             more = await self._batch(table, key, over, now) or more

@@ -16,8 +16,10 @@ from gateway.plugin import Command
 from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.errors import AccountError
 from plugins.auth.keys.keyring import Keyring
+from plugins.auth.oauth import redirects
 from plugins.auth.oauth.authentication import BASIC, NONE, SECRET_METHODS
 from plugins.auth.oauth.clients import GRANTS, Clients
+from plugins.auth.registration.tokens import RegistrationTokens
 
 PASSWORD = "AIT_GATEWAY_ADMIN_PASSWORD"  # noqa: S105 - the name of a variable
 HERE = "127.0.0.1"
@@ -27,8 +29,13 @@ class Commands:
     """keyring: reads the keys first, when a command needs them."""
 
     def __init__(
-        self, directory: Directory, clients: Clients, keyring: Callable[[], Awaitable[Keyring]]
+        self,
+        directory: Directory,
+        clients: Clients,
+        registration: RegistrationTokens,
+        keyring: Callable[[], Awaitable[Keyring]],
     ) -> None:
+        self._registration = registration
         self._directory = directory
         self._clients = clients
         self._keyring = keyring
@@ -64,6 +71,7 @@ class Commands:
                 first_party=options.first_party,
                 introspector=options.introspector,
                 audience=options.audience,
+                metadata=_of_logout(options),
             )
         except ValueError as error:
             raise GatewayError(str(error)) from None
@@ -76,6 +84,8 @@ class Commands:
             redirect_uris=list(made.redirect_uris),
             scope=" ".join(made.scopes),
         )
+        if options.initial_access_token:
+            sys.stdout.write(await self._registration.initial(made.scopes) + "\n")
 
     async def create_admin(self, options: Namespace) -> None:
         """Raises GatewayError and BackendError."""
@@ -94,17 +104,34 @@ class Commands:
         _print(kid=key.kid, alg=key.algorithm, signs_at=key.signs_at)
 
 
+def _of_logout(options: Namespace) -> dict[str, object]:
+    """Raises ValueError."""
+    back, onward = options.backchannel_logout_uri, options.post_logout_redirect_uri
+    for uri in [*onward, *([back] if back else [])]:
+        redirects.check(uri)
+    found = {"post_logout_redirect_uris": onward, "backchannel_logout_uri": back}
+    return {name: value for name, value in found.items() if value}
+
+
 def _of_client(parser: ArgumentParser) -> None:
     _add(parser, "--name", "what people read", default="client")
     _add(parser, "--scope", "scopes it may have, with spaces", default="")
     _add(parser, "--audience", "`aud` of its tokens, instead of the setting", default="")
+    _add(parser, "--backchannel-logout-uri", "what hears when a session has ended", default="")
     again = parser.add_argument
+    again(
+        "--post-logout-redirect-uri",
+        action="append",
+        default=[],
+        help="where people may go after /logout; may be repeated",
+    )
     again("--redirect-uri", action="append", default=[], help="where log-ins end; may be repeated")
     again("--grant", action="append", default=[], choices=GRANTS, help="may be repeated")
     again("--auth-method", choices=SECRET_METHODS, default=BASIC, help="how it says who it is")
     mark = partial(again, action="store_true")
     mark("--public", help="it can keep no secret: an app on a device or in a browser")
     mark("--first-party", help="people are not asked whether it may know them")
+    mark("--initial-access-token", help="print, last, a token for registration by RFC 7591")
     mark("--introspector", help="it may look into tokens of other clients")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 
@@ -13,14 +14,24 @@ from backends.sql import Sql
 from plugins.auth.accounts.inserting import insert
 from plugins.auth.dpop.nonces import Nonces
 from plugins.auth.dpop.options import DpopOptions
-from plugins.auth.dpop.proof import BadProof, Proof, hash_of, read, same_place
+from plugins.auth.dpop.proof import ALGORITHMS, BadProof, Proof, hash_of, read, same_place
 from plugins.auth.dpop.tables import proofs
 from plugins.auth.keys.at_rest import AtRest
+from plugins.auth.oauth.bearer import TokenError
 from plugins.auth.oauth.clients import Client
 from plugins.auth.oauth.errors import OAuthError
 from plugins.auth.oauth.token_endpoint import CNF
 
 FIELD, NONCE = "DPoP", "DPoP-Nonce"
+
+
+class ProofError(TokenError):
+    """Of a request that came with a token and a proof (section 7.1)."""
+
+    def response(self) -> web.Response:
+        words = f'DPoP error="{self.code}", algs="{" ".join(ALGORITHMS)}"'
+        headers = {**self.headers, "WWW-Authenticate": words, "Cache-Control": "no-store"}
+        return web.Response(status=self.status, headers=headers)
 
 
 class Proofs:
@@ -73,6 +84,21 @@ class Proofs:
             request[CNF] = {"jkt": jkt}
         elif client.metadata.get("dpop_bound_access_tokens"):
             raise refused("the client is registered for proofs, and there is none")
+
+    async def proved(
+        self, request: web.Request, scheme: str, token: str, claims: Mapping[str, Any]
+    ) -> bool:
+        """Whether the token in the Authorization field is this sender's to use (section 7).
+
+        Raises ProofError and BackendError.
+        """
+        if scheme != "dpop" or not claims.get("cnf", {}).get("jkt"):
+            return scheme == "bearer" and "cnf" not in claims
+        try:
+            jkt = await self.presented(request, request.path, token=token)
+        except OAuthError as error:
+            raise ProofError(error.code, error.description, 401, headers=error.headers) from None
+        return jkt is not None and jkt == str(claims["cnf"]["jkt"])
 
     def fresh(self) -> dict[str, str]:
         """The field with the next nonce, when they are asked for."""

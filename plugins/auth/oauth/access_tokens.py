@@ -40,14 +40,17 @@ class AccessTokens:
         acr: str | None = None,
         amr: Sequence[str] | None = None,
         audience: str | None = None,
+        until: int | None = None,
         claims: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """The members of a token response (RFC 6749 section 5.1).
 
         The token ends with the session `sid` and with the grant `grant_id`. cnf: RFC 7800; with
-        `jkt` it is for DPoP (RFC 9449). act: RFC 8693. claims: others, which replace none of these.
+        `jkt` it is for DPoP (RFC 9449). act: RFC 8693. until: the latest end, in UTC seconds.
+        claims: others, which replace none of these.
         """
         now, scope = int(self._clock()), " ".join(scopes)
+        lifetime = self.lifetime if until is None else max(0, min(self.lifetime, until - now))
         optional = {
             "sid": sid,
             "grant_id": grant_id,
@@ -64,7 +67,7 @@ class AccessTokens:
             "aud": audience or client.audience or self.audience,
             "client_id": client.id,
             "iat": now,
-            "exp": now + self.lifetime,
+            "exp": now + lifetime,
             "jti": secrets.token_urlsafe(16),
             "scope": scope,
             **{name: value for name, value in optional.items() if value is not None},
@@ -72,6 +75,6 @@ class AccessTokens:
         return {
             "access_token": self._keyring.signing().sign(held, "at+jwt"),
             "token_type": "DPoP" if cnf and "jkt" in cnf else "Bearer",
-            "expires_in": self.lifetime,
+            "expires_in": lifetime,
             "scope": scope,
         }

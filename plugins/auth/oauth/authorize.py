@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backends.errors import BackendError
 from backends.sql import Sql
@@ -30,7 +31,17 @@ LONGEST = 6000
 """Characters of a request: it goes through a log-in as a part of a URL."""
 Sent = Mapping[str, str]
 Pairs = list[tuple[str, str]]
-Resolve = Callable[[Client, str], Awaitable[Mapping[str, str]]]
+
+
+class PushedRequests(Protocol):
+    """**Protocol:** requests of RFC 9126. `take_up` gives what a `request_uri` stands for, and the
+    one that this browser goes on with through log-in and consent. Raises OAuthError."""
+
+    def required(self, client: Client) -> bool: ...
+
+    async def take_up(self, client: Client, uri: str) -> tuple[str, Mapping[str, str]]: ...
+
+    async def spend(self, connection: AsyncConnection, uri: str) -> bool: ...
 
 
 class Authorize:
@@ -56,10 +67,7 @@ class Authorize:
         self._asked_at = asked_at
         self._audience = audience
         self._clock = clock
-        self.resolve_request_uri: Resolve = _not_supported
-        """What a `request_uri` stands for (RFC 9126): all parameters, checked by `asked` like any
-        others. It is asked again after the log-in and with the consent, so a `request_uri` has to
-        outlive them. Raises OAuthError."""
+        self.pushed: PushedRequests = _NonePushed()
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         guarded = self._rooms.guarded
@@ -104,7 +112,9 @@ class Authorize:
         told: Mapping[str, str] = sent
         try:
             if "request_uri" in sent:
-                told = await self.resolve_request_uri(client, sent["request_uri"])
+                sent["request_uri"], told = await self.pushed.take_up(client, sent["request_uri"])
+            elif self.pushed.required(client):
+                raise OAuthError("invalid_request", "requests have to be pushed (RFC 9126)")
             uri = destination(client, told)
         except Nowhere:
             return self._nowhere(request)
@@ -148,6 +158,8 @@ class Authorize:
             if agrees:
                 scopes = given.union(want.scopes)
                 await self._consents.give(connection, session.account_id, client.id, scopes)
+            if uri := sent.get("request_uri"):
+                await self._spend(connection, uri)
             code = await self._codes.make(connection, want, session)
             await record(
                 connection,
@@ -160,6 +172,10 @@ class Authorize:
         return self._responses.send(
             request, want.redirect_uri, want.response_mode, want.state, {"code": code}
         )
+
+    async def _spend(self, connection: AsyncConnection, uri: str) -> None:
+        if not await self.pushed.spend(connection, uri):
+            raise OAuthError("invalid_request_uri", "request_uri is not good, or no longer")
 
     def _must_ask(self, want: Asked, given: frozenset[str]) -> bool:
         """RFC 8252 section 8.6: an app's scheme may be another app's."""
@@ -226,5 +242,12 @@ class Authorize:
         )
 
 
-async def _not_supported(client: Client, uri: str) -> Mapping[str, Any]:
-    raise OAuthError("request_uri_not_supported", "request_uri is not supported here")
+class _NonePushed:
+    def required(self, client: Client) -> bool:
+        return False
+
+    async def take_up(self, client: Client, uri: str) -> tuple[str, Mapping[str, str]]:
+        raise OAuthError("request_uri_not_supported", "request_uri is not supported here")
+
+    async def spend(self, connection: AsyncConnection, uri: str) -> bool:
+        return False

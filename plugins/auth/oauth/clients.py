@@ -22,8 +22,16 @@ from plugins.auth.oauth.authentication import BASIC, METHODS, NONE, credentials
 from plugins.auth.oauth.errors import invalid_client
 from plugins.auth.oauth.tables import clients
 
-CREDENTIALS, CODE, REFRESH = GRANTS = ("client_credentials", "authorization_code", "refresh_token")
+CREDENTIALS, CODE, REFRESH, DEVICE, EXCHANGE, PASSWORD = GRANTS = (
+    "client_credentials",
+    "authorization_code",
+    "refresh_token",
+    "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+    "password",
+)
 """What a client may be registered for."""
+OF_PEOPLE, OF_SECRETS = {CODE, DEVICE, PASSWORD}, {CREDENTIALS, EXCHANGE, PASSWORD}
 PERSONAL = ("openid", "profile", "email", "offline_access")
 """Scopes of a client that people log in to, unless it is registered with others."""
 SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}", re.ASCII)
@@ -79,7 +87,7 @@ class Clients:
         """
         uris = tuple(dict.fromkeys(redirect_uris))
         allowed = frozenset(grants) or frozenset((CODE, REFRESH) if uris else (CREDENTIALS,))
-        found = tuple(dict.fromkeys(scopes)) or (PERSONAL if CODE in allowed else ())
+        found = tuple(dict.fromkeys(scopes)) or (PERSONAL if allowed & OF_PEOPLE else ())
         made = Client(
             secrets.token_hex(16),
             name,
@@ -142,10 +150,10 @@ def check(client: Client) -> None:
         raise ValueError("a client has at most 20 redirect URIs; 1000 characters of audience")
     if (CODE in client.grants) != bool(client.redirect_uris):
         raise ValueError("authorization_code and redirect URIs go together")
-    if REFRESH in client.grants and client.grants <= {REFRESH, CREDENTIALS}:
+    if REFRESH in client.grants and not client.grants & OF_PEOPLE:
         raise ValueError("refresh_token needs a grant that begins with a person")
-    if client.public and CREDENTIALS in client.grants:
-        raise ValueError("a public client has no credentials for client_credentials")
+    if client.public and (secret := client.grants & OF_SECRETS):
+        raise ValueError(f"a public client has no credentials for {min(secret)}")
 
 
 def row_of(client: Client) -> dict[str, Any]:

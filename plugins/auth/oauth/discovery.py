@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from plugins.auth.dpop.proof import ALGORITHMS
 from plugins.auth.oauth.authentication import METHODS, SECRET_METHODS
 from plugins.auth.oauth.authorization import PROMPTS, RESPONSE_MODES
 from plugins.auth.oauth.clients import PERSONAL
@@ -28,7 +27,6 @@ def metadata(issuer: str, grants: Iterable[str], algorithms: Iterable[str]) -> d
         "revocation_endpoint": f"{issuer}/revoke",
         "revocation_endpoint_auth_methods_supported": list(METHODS),
         "grant_types_supported": list(grants),
-        "dpop_signing_alg_values_supported": list(ALGORITHMS),
         "scopes_supported": list(PERSONAL),
         "userinfo_endpoint": f"{issuer}/userinfo",
         "subject_types_supported": ["public"],

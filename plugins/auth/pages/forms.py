@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -21,6 +22,13 @@ class BadForm(Exception):
 
 async def fields(request: web.Request, csrf_cookie: str) -> dict[str, str]:
     """Raises BadForm, also when the CSRF token is missing or wrong."""
+    found = await posted(request)
+    check_origin(request, found, csrf_cookie)
+    return found
+
+
+async def posted(request: web.Request) -> dict[str, str]:
+    """From wherever. Raises BadForm."""
     if request.content_type != "application/x-www-form-urlencoded":
         raise BadForm(415, "a form is application/x-www-form-urlencoded")
     try:
@@ -35,7 +43,6 @@ async def fields(request: web.Request, csrf_cookie: str) -> dict[str, str]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise BadForm(400, "a field is there twice")
-    _check_origin(request, found.get("csrf", ""), request.cookies.get(csrf_cookie, ""))
     return found
 
 
@@ -54,9 +61,10 @@ def new_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def _check_origin(request: web.Request, sent: str, held: str) -> None:
+def check_origin(request: web.Request, found: Mapping[str, str], csrf_cookie: str) -> None:
     """The token in the form is the one in the cookie, which other sites can neither read nor
-    set (`__Host-`), and a browser that says where the form was says it was here."""
+    set (`__Host-`), and a browser that says where the form was says it was here. Raises BadForm."""
+    sent, held = found.get("csrf", ""), request.cookies.get(csrf_cookie, "")
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
         raise BadForm(403, "the form is of another site")
     if len(held) < 20 or not hmac.compare_digest(sent.encode(), held.encode()):

@@ -25,8 +25,6 @@ class SignIn:
             web.post("/login", guarded(self.log_in)),
             web.post("/login/passkey", guarded(self.by_passkey)),
             web.post("/login/passkey/options", guarded(self.passkey_options)),
-            web.get("/logout", guarded(self.leaving)),
-            web.post("/logout", guarded(self.log_out)),
         ]
 
     async def page(self, request: web.Request) -> web.StreamResponse:
@@ -76,19 +74,6 @@ class SignIn:
             return rooms.again(request, "login.html", said, **values)
         response = rooms.pages.redirect(path)
         await rooms.sessions.begin(request, response, account.id, amr=("hwk",))
-        return response
-
-    async def leaving(self, request: web.Request) -> web.StreamResponse:
-        return self._rooms.pages.render(request, "logout.html")
-
-    async def log_out(self, request: web.Request) -> web.StreamResponse:
-        rooms = self._rooms
-        await rooms.form(request)
-        session = await rooms.sessions.begun(request)
-        if session is not None:
-            await rooms.sessions.end(session.account_id, session.id)
-        response = rooms.pages.redirect("/login")
-        rooms.sessions.forget(response)
         return response
 
     async def _proved(self, request: web.Request, answer: str) -> Account:

@@ -33,7 +33,9 @@ SPANISH = {
     "Close": "Cerrar",
     "Close the account for ever": "Cerrar la cuenta para siempre",
     "Code": "Código",
+    "Code of the device": "Código del dispositivo",
     "Confirm": "Confirmar",
+    "Connect a device": "Conectar un dispositivo",
     "Confirm your e-mail address": "Confirma tu correo electrónico",
     "Download": "Descargar",
     "E-mail": "Correo electrónico",
@@ -48,6 +50,11 @@ SPANISH = {
     "Everything as a file (JSON)": "Todo en un archivo (JSON)",
     "Forgot your password?": "¿Olvidaste tu contraseña?",
     "Go on": "Continuar",
+    "Go on only if the device is before you and you began this yourself. If somebody sent you the "
+    "code or a link, do not allow it: they would get into your account.": (
+        "Sigue solo si tienes el dispositivo delante y lo has empezado tú. Si alguien te envió el "
+        "código o un enlace, no lo permitas: entraría en tu cuenta."
+    ),
     "Language of your mails": "Idioma de tus correos",
     "It may do so until you end its access in your account.": (
         "Podrá hacerlo hasta que le quites el acceso en tu cuenta."
@@ -78,6 +85,7 @@ SPANISH = {
     "The longer the better; a few words that do not belong together are good.": (
         "Cuanto más larga, mejor; unas palabras sin relación entre sí son una buena idea."
     ),
+    "Type the code that your device shows.": "Escribe el código que muestra tu dispositivo.",
     "Unknown browser": "Navegador desconocido",
     "We send a link to your address with which you choose a new one.": (
         "Enviamos a tu dirección un enlace con el que eliges una nueva."
@@ -85,6 +93,7 @@ SPANISH = {
     "What we hold about you": "Lo que guardamos sobre ti",
     "Where you are logged in": "Dónde tienes la sesión abierta",
     "Your account": "Tu cuenta",
+    "Your device must show this code:": "Tu dispositivo debe mostrar este código:",
     "Your recovery codes": "Tus códigos de recuperación",
     "confirmed": "confirmado",
     "here": "aquí",
@@ -269,6 +278,20 @@ SPANISH = {
     ),
     "Wrong e-mail address or password.": "Correo electrónico o contraseña incorrectos.",
     "Wrong code.": "Código incorrecto.",
+    "That code is not known, or it is too old. Look at your device again.": (
+        "Ese código no existe o es demasiado antiguo. Mira otra vez tu dispositivo."
+    ),
+    "Your device is logged in. You can go back to it.": (
+        "Tu dispositivo ya tiene acceso. Puedes volver a él."
+    ),
+    "The application that sent you here asks to send you where it is not registered. You are "
+    "still logged in here.": (
+        "La aplicación que te envió aquí quiere llevarte a donde no está registrada. Sigues "
+        "teniendo la sesión abierta aquí."
+    ),
+    "The device was refused, and knows nothing about you.": (
+        "El dispositivo no tiene acceso y no sabe nada de ti."
+    ),
     "Too many failures. Wait a while, or choose a new password by mail.": (
         "Demasiados fallos. Espera un rato, o elige una contraseña nueva por correo."
     ),

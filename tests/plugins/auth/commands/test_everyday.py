@@ -86,3 +86,14 @@ def test_mistakes_end_with_2_and_a_reason(tmp_path: Path, words: list[str], told
     assert ended.returncode == 2
     assert told in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_token_for_registration_comes_last(config: Path) -> None:
+    words = ("--scope", "read", "--initial-access-token")
+    made = run(config, "create-client", *words)
+    assert made.returncode == 0, made.stderr
+    *printed, token = made.stdout.splitlines()
+    assert json.loads("\n".join(printed))["scope"] == "read"
+    assert len(token) == 43
+    wrong = run(config, "create-client", "--backchannel-logout-uri", "http://10.0.0.1/")
+    assert (wrong.returncode, wrong.stdout) == (2, "")

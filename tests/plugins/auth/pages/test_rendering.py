@@ -56,7 +56,7 @@ async def test_a_theme_replaces_single_files(tmp_path: Path) -> None:
     (tmp_path / "static" / "auth.css").write_text("body { color: red }")
     pages = Pages("https://id.example.org/auth", "A & B", tmp_path)
     request = make_mocked_request("GET", "/logout")
-    shown = pages.render(request, "logout.html").text or ""
+    shown = pages.render(request, "logout.html", wish="").text or ""
     assert shown.startswith("<p>ours A &amp; B <input ")
     assert "Send the link" in (pages.render(request, "forgot.html", email="").text or "")
     styled = make_mocked_request("GET", "/static/auth.css", match_info={"file": "auth.css"})
@@ -65,7 +65,7 @@ async def test_a_theme_replaces_single_files(tmp_path: Path) -> None:
 
 def test_cookies_of_https_are_for_the_host_alone() -> None:
     pages = Pages("https://id.example.org/auth", "Place")
-    answer = pages.render(make_mocked_request("GET", "/logout"), "logout.html")
+    answer = pages.render(make_mocked_request("GET", "/logout"), "logout.html", wish="")
     morsel = answer.cookies["__Host-auth-csrf"]
     assert morsel["secure"]
     assert (morsel["path"], morsel["domain"]) == ("/", "")

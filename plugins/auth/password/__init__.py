@@ -1,0 +1,1 @@
+"""The password grant, for the few clients that are marked for it."""

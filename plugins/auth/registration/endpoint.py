@@ -1,0 +1,158 @@
+"""`POST /clients` (RFC 7591), and `/clients/{id}` for who registered it (RFC 7592)."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from backends.errors import BackendError
+from backends.sql import Sql
+from plugins.auth.audit.log import record
+from plugins.auth.oauth.bearer import TokenError
+from plugins.auth.oauth.clients import Client, Clients, hashed, row_of
+from plugins.auth.oauth.ending import Ending
+from plugins.auth.oauth.errors import NO_STORE, OAuthError, answer
+from plugins.auth.oauth.tables import clients as clients_table
+from plugins.auth.oauth.tables import codes, consents, grants
+from plugins.auth.oauth.token_endpoint import BUSY
+from plugins.auth.pages.forms import BadForm, body
+from plugins.auth.registration.metadata import LOCAL, read, told, wrong
+from plugins.auth.registration.tables import registrations
+from plugins.auth.registration.tokens import RegistrationTokens
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+class Registration:
+    def __init__(
+        self,
+        sql: Sql,
+        issuer: str,
+        clients: Clients,
+        ending: Ending,
+        tokens: RegistrationTokens,
+    ) -> None:
+        self._sql = sql
+        self._place = f"{issuer}/clients"
+        self._here = urlsplit(issuer).hostname in LOCAL
+        self._clients = clients
+        self._ending = ending
+        self._tokens = tokens
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        return [
+            web.post("/clients", _answered(self.register)),
+            web.get("/clients/{id}", _answered(self.look)),
+            web.put("/clients/{id}", _answered(self.replace)),
+            web.delete("/clients/{id}", _answered(self.remove)),
+        ]
+
+    async def register(self, request: web.Request) -> web.Response:
+        """A token that is not good is said first, and counts when all else is."""
+        initial = _token(request)
+        allowed = await self._tokens.look(initial)
+        if allowed is None:
+            raise _refused()
+        made, _ = read(await _json(request), secrets.token_hex(16), allowed, here=self._here)
+        secret, now = secrets.token_urlsafe(32), int(time.time())
+        row = {**row_of(made), "secret": hashed(secret), "created_at": now}
+        async with self._sql.write() as connection:
+            if not await self._tokens.spend(connection, initial):
+                raise _refused()
+            await connection.execute(clients_table.insert().values(row))
+            owner = await self._tokens.owner(connection, made.id, allowed)
+            await record(connection, "client_registered", client=made.id, name=made.name)
+        whole = {**self._told(made, owner), "client_id_issued_at": now}
+        if not made.public:
+            whole |= {"client_secret": secret, "client_secret_expires_at": 0}
+        return answer(whole, 201)
+
+    async def look(self, request: web.Request) -> web.Response:
+        client, token, _ = await self._owned(request)
+        return answer(self._told(client, token))
+
+    async def replace(self, request: web.Request) -> web.Response:
+        """All of it: what is left out is left out from now on (RFC 7592 section 2.2)."""
+        client, token, allowed = await self._owned(request)
+        made, sent = read(await _json(request), client.id, allowed, here=self._here)
+        if sent.get("client_id") != client.id:
+            raise OAuthError("invalid_request", "client_id is that of the client")
+        if (made.public, client.public).count(True) == 1:
+            raise wrong("a client stays with a secret, or without one")
+        same = clients_table.c.id == client.id
+        async with self._sql.write() as connection:
+            if "client_secret" in sent:
+                kept = await connection.execute(
+                    clients_table.select().with_only_columns(clients_table.c.secret).where(same)
+                )
+                right = hashed(str(sent["client_secret"]))
+                if not hmac.compare_digest(kept.scalar() or b"", right):
+                    raise OAuthError("invalid_request", "client_secret is that of the client")
+            values = {name: value for name, value in row_of(made).items() if name != "id"}
+            await connection.execute(clients_table.update().where(same).values(values))
+            await record(connection, "client_changed", client=client.id)
+        return answer(self._told(made, token))
+
+    async def remove(self, request: web.Request) -> web.Response:
+        """With all that people have granted it."""
+        client, _, _ = await self._owned(request)
+        async with self._sql.write() as connection:
+            await self._ending.grants(connection, grants.c.client_id == client.id)
+            for table in (codes, consents, registrations):
+                await connection.execute(table.delete().where(table.c.client_id == client.id))
+            await connection.execute(clients_table.delete().where(clients_table.c.id == client.id))
+            await record(connection, "client_removed", client=client.id)
+        return web.Response(status=204, headers=NO_STORE)
+
+    async def _owned(self, request: web.Request) -> tuple[Client, str, tuple[str, ...]]:
+        """The same answer for a client that is not there, and for another's."""
+        token = _token(request)
+        client = await self._clients.get(request.match_info["id"])
+        allowed = await self._tokens.owns(request.match_info["id"], token)
+        if client is None or allowed is None:
+            raise _refused()
+        return client, token, allowed
+
+    def _told(self, client: Client, token: str) -> dict[str, Any]:
+        place = f"{self._place}/{client.id}"
+        tokens = {"registration_access_token": token, "registration_client_uri": place}
+        return {**told(client), **tokens}
+
+
+def _answered(handler: Handler) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            return await handler(request)
+        except OAuthError as error:
+            return error.response()
+        except BackendError:
+            return BUSY.response()
+
+    return handle
+
+
+async def _json(request: web.Request) -> bytes:
+    if request.content_type != "application/json":
+        raise wrong("the body is application/json")
+    try:
+        return await body(request)
+    except BadForm as error:
+        raise OAuthError("invalid_client_metadata", str(error), error.status) from None
+
+
+def _token(request: web.Request) -> str:
+    fields = request.headers.getall("Authorization", [])
+    scheme, _, token = (fields[0] if len(fields) == 1 else "").partition(" ")
+    if scheme.lower() != "bearer" or not 0 < len(token.strip()) <= 200:
+        raise TokenError("", "a token is missing", 401)
+    return token.strip()
+
+
+def _refused() -> TokenError:
+    return TokenError("invalid_token", "the token is not good, or no longer", 401)
