@@ -30,6 +30,7 @@ from gateway.config.substitution import Substitution
 
 FILE_LIMIT = 16 * 1024 * 1024
 DEPTH_LIMIT = 64
+TOO_DEEP = f"nested deeper than {DEPTH_LIMIT} levels"
 NODE_LIMIT = 2_000_000
 
 NAMED: dict[str, bool | None] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
@@ -130,6 +131,8 @@ def _unreadable(text: str, error: yaml.MarkedYAMLError) -> _Refused:
     mark, problem = error.problem_mark, error.problem or ""
     assert mark is not None
     place = Node(mark.line + 1, mark.column + 1)
+    if "nesting depth" in problem:  # libyaml 0.2.6 has a limit of its own, and looks ahead
+        return _Refused(place, TOO_DEEP)
     line = [*text.split("\n"), ""][mark.line]
     if line[mark.column : mark.column + 1] == "\t" or "tab character" in problem:
         return _Refused(place, "a tab: YAML is indented with spaces")
@@ -180,7 +183,7 @@ class _Tree:
         if kind is ScalarEvent:
             node = self.scalar(event, trail)
         elif depth >= DEPTH_LIMIT:
-            raise _Refused(_start(event), f"nested deeper than {DEPTH_LIMIT} levels")
+            raise _Refused(_start(event), TOO_DEEP)
         elif kind is MappingStartEvent:
             node = self.mapping(event, trail, depth + 1)
         else:
