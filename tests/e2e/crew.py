@@ -21,7 +21,7 @@ class CrewSite(Site):
     def __init__(self, folder: Path, workers: int, *arguments: str) -> None:
         super().__init__(folder, *arguments)
         shutil.copy(PLUGIN, folder / "crew.py")
-        self.server |= {"workers": workers, "drain": "10s"}
+        self.server |= {"workers": workers, "drain": "20s"}
         self.plugins["crew"] = {"use": "./crew.py:Crew"}
         self.route("crew", "/crew/**", plugin="crew", strip_prefix="/crew")
         self.route("pong", "/pong", respond={"status": 200, "body": "old"})

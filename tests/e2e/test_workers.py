@@ -194,10 +194,11 @@ def test_a_worker_that_is_asked_to_go_finishes_and_is_replaced(crew: Crew) -> No
     site = started(crew(2))
     pids = site.pids()
     slow = site.client_of(pids[0])
-    slow.send(request("GET", "/crew/sleep/2", HOST))
+    slow.send(request("GET", "/crew/hold", HOST))
     os.kill(pids[0], signal.SIGTERM)
     eventually(lambda: site.pids()[0] != pids[0], "another in its seat")
-    assert slow.answer().json() == {"pid": pids[0]}
+    (site.folder / "go").touch()
+    assert slow.answer().json()["pid"] == pids[0]
     eventually(lambda: gone(pids[0]), "its end")
 
 
@@ -208,14 +209,15 @@ def test_all_workers_drain_and_the_admin_listener_answers_meanwhile(crew: Crew) 
     idle = site.connect()
     assert idle.get("/pong", HOST).status == 200
     for client in slow:
-        client.send(request("GET", "/crew/sleep/3", HOST))
+        client.send(request("GET", "/crew/hold", HOST))
     site.gateway.signal(signal.SIGTERM)
     eventually(lambda: site.gateway.admin("/readyz").status == 503, "/readyz turning 503")
     assert site.gateway.admin("/healthz").status == 200
     idle.sees_the_end()
     eventually(lambda: not accepts(site.gateway.port), "the listeners closing")
+    (site.folder / "go").touch()
     for client, pid in zip(slow, pids.values(), strict=True):
-        assert client.answer().json() == {"pid": pid}
+        assert client.answer().json()["pid"] == pid
         client.sees_the_end()
     assert site.gateway.wait() == 0
     assert alive(list(pids.values())) == []
@@ -288,10 +290,11 @@ def test_who_takes_leave_leads_no_longer_and_hears_the_others_still(crew: Crew) 
     eventually(lambda: any(each["leads"] for each in site.everybody().values()), "a leader")
     leader = next(each["pid"] for each in site.everybody().values() if each["leads"])
     kept = site.client_of(leader)
-    kept.send(request("GET", "/crew/later/3", HOST))
+    kept.send(request("GET", "/crew/hold?for=farewell", HOST))
     os.kill(leader, signal.SIGTERM)
     eventually(lambda: all(pid != leader for pid in site.pids().values()), "another in its seat")
     site.ask("/say/farewell")
+    (site.folder / "go").touch()
     seen = kept.answer().json()
     assert seen["pid"] == leader
     assert not seen["leads"]

@@ -69,8 +69,7 @@ class Crew(Plugin[CrewOptions]):
         return [
             web.get("/who", self.who),
             web.get("/say/{word}", self.say),
-            web.get("/sleep/{seconds}", self.sleep),
-            web.get("/later/{seconds}", self.later),
+            web.get("/hold", self.hold),
         ]
 
     async def who(self, request: web.Request) -> web.Response:
@@ -90,13 +89,13 @@ class Crew(Plugin[CrewOptions]):
         self.context.broadcast.publish(TOPIC, request.match_info["word"].encode())
         return web.json_response({"pid": os.getpid()})
 
-    async def sleep(self, request: web.Request) -> web.Response:
-        await asyncio.sleep(float(request.match_info["seconds"]))
-        return web.json_response({"pid": os.getpid()})
-
-    async def later(self, request: web.Request) -> web.Response:
-        """What it says of itself after a while."""
-        await asyncio.sleep(float(request.match_info["seconds"]))
+    async def hold(self, request: web.Request) -> web.Response:
+        """What it says of itself once there is a file `go` beside the table, and it has heard
+        the word that it is to wait for."""
+        word = request.query.get("for")
+        go = self.context.folder / "go"
+        while not go.exists() or (word and word not in self.heard):  # noqa: ASYNC110  others do it
+            await asyncio.sleep(0.02)
         return await self.who(request)
 
 
