@@ -206,6 +206,7 @@ class Auth(Plugin[AuthOptions]):
             clients=self._clients,
             keyring=keyring,
             revoked=revoked,
+            access=self._access,
         )
         answering = Answering(Gate(reading, self._directory, self._clients))
         return [*answering.routes(found), described(self.options.issuer, found)]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from backends.sql import Sql
+from plugins.auth.access.rooms import Access
 from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.operators import Operators
 from plugins.auth.accounts.sessions import Sessions
 from plugins.auth.admin.clients import ClientsApi
+from plugins.auth.admin.groups import GroupsApi
 from plugins.auth.admin.keys import KeysApi
 from plugins.auth.admin.log import LogApi
 from plugins.auth.admin.operation import Operation
+from plugins.auth.admin.organisations import OrganisationsApi
 from plugins.auth.admin.people import PeopleApi
+from plugins.auth.admin.roles import RolesApi
+from plugins.auth.admin.service_accounts import ServiceAccountsApi
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.oauth.client_changes import ClientChanges
 from plugins.auth.oauth.clients import Clients
@@ -26,10 +31,15 @@ def operations(
     clients: Clients,
     keyring: Keyring,
     revoked: Revoked,
+    access: Access,
 ) -> list[Operation]:
     return [
         *PeopleApi(sql, directory, sessions, operators).operations(),
         *ClientsApi(clients, ClientChanges(sql, revoked)).operations(),
         *KeysApi(sql, keyring).operations(),
         *LogApi(sql).operations(),
+        *RolesApi(access.roles, access.scopes).operations(),
+        *GroupsApi(access.groups, access.grants).operations(),
+        *ServiceAccountsApi(access.service_accounts, access.api_keys).operations(),
+        *OrganisationsApi(access.organisations, access.invitations).operations(),
     ]
