@@ -145,6 +145,25 @@ def imports_by_name(path: Path) -> bool:
     return False
 
 
+def test_conformance_needs_none_of_our_fixtures_and_engines() -> None:
+    """Who writes a driver elsewhere takes it as it is."""
+    assert [
+        f"{name_of(path)}: {name}"
+        for path in sources("tests/conformance")
+        for name in imported(path)
+        if name.startswith(("tests", "gateway", "plugins"))
+        and not name.startswith("tests.conformance")
+    ] == []
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
 class TestABundledMiddleware:
     @pytest.mark.parametrize("name", MIDDLEWARES.bundled())
     def test_has_tests(self, name: str) -> None:

@@ -50,12 +50,14 @@ class KafkaLog:
         self._writers: dict[int, KafkaWriter] = {}
         self._watching: asyncio.Task[None] | None = None
         self._subscribed = 0
+        self._closed = False
 
     async def check(self) -> None:
         await self._ends(LATEST)
 
     async def close(self) -> None:
         """What waits to be written is written first."""
+        self._closed = True
         for writer in self._writers.values():
             await writer.finish()
         await self._unwatch()
@@ -64,6 +66,8 @@ class KafkaLog:
 
     async def publish(self, topic: str, body: bytes) -> None:
         check_event(topic, body)
+        if self._closed:
+            raise BackendError(f"{self._where} is closed")
         until = asyncio.get_running_loop().time() + self._link.timeout
         layout = self._link.known
         if layout is None:
