@@ -97,14 +97,16 @@ class Sessions:
                 await connection.execute(seen)
         return _session_of(row)
 
-    async def used(self, connection: AsyncConnection, session_id: str) -> bool:
-        """Whether it lives; if so, it was used now, by a client that goes on for the person."""
+    def living(self, session_id: str) -> sa.ColumnElement[bool]:
+        """Its row, while it lives."""
+        return sa.and_(sessions.c.id == session_id, self._lives(int(self._clock())))
+
+    async def used(self, connection: AsyncConnection, session_id: str, seen_at: int) -> None:
+        """A client goes on for the person. seen_at: what its row says."""
         now = int(self._clock())
-        mine = sa.and_(sessions.c.id == session_id, self._lives(now))
-        seen = (await connection.execute(sa.select(sessions.c.seen_at).where(mine))).scalar()
-        if seen is not None and seen <= now - TOUCHED:
-            await connection.execute(sessions.update().where(mine).values(seen_at=now))
-        return seen is not None
+        if seen_at <= now - TOUCHED:
+            mine = sessions.update().where(self.living(session_id))
+            await connection.execute(mine.values(seen_at=now))
 
     def recent(self, session: Session) -> bool:
         """Whether the person was asked for the password in the last ten minutes."""

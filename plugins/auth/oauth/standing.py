@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from plugins.auth.accounts.account import Account, account_of
 from plugins.auth.accounts.sessions import Sessions
 from plugins.auth.accounts.tables import accounts
+from plugins.auth.accounts.tables import sessions as held
 
 
 class Standing(NamedTuple):
@@ -23,9 +24,14 @@ async def standing(
     connection: AsyncConnection, sessions: Sessions, account_id: str, session_id: str
 ) -> Standing | None:
     """None when the account is no more, or disabled. The session is noted as used."""
-    query = sa.select(accounts).where(accounts.c.id == account_id, ~accounts.c.disabled)
+    query = (
+        sa.select(accounts, held.c.seen_at)
+        .outerjoin(held, sessions.living(session_id))
+        .where(accounts.c.id == account_id, ~accounts.c.disabled)
+    )
     row = (await connection.execute(query)).first()
     if row is None:
         return None
-    lives = bool(session_id) and await sessions.used(connection, session_id)
-    return Standing(account_of(row), lives)
+    if row.seen_at is not None:
+        await sessions.used(connection, session_id, row.seen_at)
+    return Standing(account_of(row), row.seen_at is not None)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import web
 
 from plugins.auth.accounts.errors import AccountError
 from plugins.auth.pages.forms import BadForm, body
+from plugins.auth.pages.onward import HOME, onward
 from plugins.auth.pages.rendering import SAFETY
 from plugins.auth.pages.rooms import Rooms, address, reason
 
@@ -42,7 +44,8 @@ class Joining:
         return found
 
     async def register_page(self, request: web.Request) -> web.StreamResponse:
-        return self._rooms.pages.render(request, "register.html", **self._values(""))
+        asked = request.query.get("continue", "")
+        return self._rooms.pages.render(request, "register.html", **self._values("", asked))
 
     async def register(self, request: web.Request) -> web.StreamResponse:
         if request.content_type == "application/json":
@@ -51,12 +54,14 @@ class Joining:
 
     async def _register_form(self, request: web.Request) -> web.StreamResponse:
         rooms, form = self._rooms, await self._rooms.form(request)
-        email = form.get("email", "")[:254]
+        email, asked = form.get("email", "")[:254], form.get("continue", "")
         try:
             await self._register(request, Newcomer(email, form.get("password", "")))
         except AccountError as error:
-            return rooms.again(request, "register.html", error, **self._values(email))
-        return self._look_into_mail(request)
+            return rooms.again(request, "register.html", error, **self._values(email, asked))
+        path = onward(asked, rooms.pages.base)
+        leads = "" if path == HOME else f"?{urlencode({'continue': rooms.pages.base + path})}"
+        return self._look_into_mail(request, "/login" + leads)
 
     async def _register_json(self, request: web.Request) -> web.StreamResponse:
         """No cookie is read or set, so a page of another site gains nothing by sending it."""
@@ -123,9 +128,9 @@ class Joining:
             return self._no_link(request)
         return self._done(request, "Your password is changed. Log in with the new one.")
 
-    def _look_into_mail(self, request: web.Request) -> web.Response:
+    def _look_into_mail(self, request: web.Request, path: str = "/login") -> web.Response:
         text = "We have sent you a mail that says how to go on."
-        return self._rooms.message(request, "Look into your mail", text)
+        return self._rooms.message(request, "Look into your mail", text, path=path)
 
     def _done(self, request: web.Request, text: str) -> web.Response:
         return self._rooms.message(request, "That is done", text)
@@ -143,13 +148,14 @@ class Joining:
     def _reset_values(self, token: str) -> dict[str, Any]:
         return {"token": token, "shortest": self._rooms.options.password_length}
 
-    def _values(self, email: str) -> dict[str, Any]:
+    def _values(self, email: str, asked: str) -> dict[str, Any]:
+        """asked: where the log-in is to lead that somebody was about to do."""
         rooms = self._rooms
         return {
             "email": email,
             "shortest": rooms.options.password_length,
             "providers": rooms.social.choices,
-            "onward": f"{rooms.pages.base}/account",
+            "onward": rooms.pages.base + onward(asked, rooms.pages.base),
             "fresh": "",
             "acr": "",
         }

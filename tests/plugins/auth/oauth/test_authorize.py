@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from html import unescape
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -45,6 +46,25 @@ async def test_who_is_not_logged_in_does_it_first_and_ends_at_the_client(here: P
     assert told["state"] == "s t&te"
     assert told["iss"] == ISSUER
     assert (await app.redeem(told["code"]))[0] == 200
+
+
+async def test_who_has_no_account_yet_makes_one_and_goes_on(here: Place) -> None:
+    ada, app = here.browser(), await here.app()
+    shown = await app.shown(ada)
+    shown = await walk_on(ada, shown, "/auth/register")
+    form = {**shown.hidden(), "email": EMAIL, "password": PASSWORD}
+    shown = await ada.post("/auth/register", form)
+    told = await log_in(ada, await walk_on(ada, shown, "/auth/login"))
+    assert isinstance(told, dict)
+    assert "code" in told
+    evil = await ada.get("/auth/register?continue=https://evil.example/")
+    assert evil.hidden()["continue"] == "/auth/account"
+
+
+async def walk_on(browser: Browser, shown: Page, path: str) -> Page:
+    """By the link on the page."""
+    (link,) = re.findall(rf'href="({path}[^"]*)"', shown.text)
+    return await browser.get(unescape(link))
 
 
 UNKNOWN = [
