@@ -21,7 +21,7 @@ OUTCOMES: dict[type[AccountError], str] = {
     Overloaded: "overloaded",
     Unverified: "unverified",
 }
-STEPS = {"login.html": "first", "code.html": "second"}
+STEPS = {"login.html": "first", "code.html": "second", "provider": "provider"}
 REFERENCES = frozenset({"pwd", "otp", "kba", "hwk", "swk", "fed", "mfa", "rba"})
 """Of RFC 8176, as sessions have them; others are counted as `other`."""
 WAITS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -67,7 +67,8 @@ class Figures:
         self._logins.labels(self._plugin, method, "logged_in").inc()
 
     def refused(self, template: str, error: AccountError | str) -> None:
-        """template: of the form that is shown once more; those of no log-in do not count."""
+        """template: of the form that is shown once more, or `provider` for one that proved
+        nothing; those of no log-in do not count."""
         if template in STEPS:
             outcome = "wrong" if isinstance(error, str) else OUTCOMES.get(type(error), "other")
             self._logins.labels(self._plugin, STEPS[template], outcome).inc()

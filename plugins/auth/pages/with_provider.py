@@ -65,6 +65,7 @@ class WithProvider:
         except ProviderError as error:
             log.warning("log-in with %s: %s", name, error)
             await rooms.social.identities.failed(name, client)
+            rooms.refused("provider", str(error))
             return self._refused(request, error)
         await rooms.directory.uncount_visit(client)
         if trip.session_id is not None:
@@ -160,4 +161,5 @@ class WithProvider:
         text = "Too many failures. Wait a while, or choose a new password by mail."
         response = self._rooms.message(request, "Something went wrong", text, status=429)
         response.headers["Retry-After"] = str(error.retry_after)
+        self._rooms.refused("provider", error)
         return response

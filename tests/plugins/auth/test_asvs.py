@@ -1,5 +1,7 @@
 """OWASP ASVS 5.0, chapters V6 and V7: one test an item, named by its number.
 
+Of log-in by other providers, 6.8.1 is in social/test_identities.py; 6.8.2, 10.2.1, 10.2.2 and
+10.5.1 to 10.5.4 are in social/test_attacks.py and social/test_openid.py.
 7.3.1 and 7.3.2, the times that end a session, are in accounts/test_sessions.py; 6.5.2, recovery
 codes at rest, in factors/test_totp.py.
 """

@@ -9,8 +9,11 @@ import sqlalchemy as sa
 
 from backends.sql import Sql
 from plugins.auth.accounts.account import Account
+from plugins.auth.accounts.errors import LastWayIn
 from plugins.auth.accounts.options import AccountOptions
 from plugins.auth.accounts.tables import accounts
+from plugins.auth.factors.passkeys import Passkeys
+from plugins.auth.factors.tables import passkeys
 from plugins.auth.social.identities import Identities, Kept
 from plugins.auth.social.person import Person
 from tests.plugins.auth.people import ADDRESS, People
@@ -70,6 +73,33 @@ async def test_of_the_last_two_that_go_at_once_one_stays(people: People) -> None
     done = await asyncio.gather(*(identities.disconnect(ada, each, ADDRESS) for each in ids))
     assert sorted(done) == [False, True]
     assert len(await identities.of_account(ada.id)) == 1
+
+
+async def test_a_passkey_and_an_identity_are_each_others_other_way_in(people: People) -> None:
+    identities = identities_of(people)
+    ada = await entered(identities)
+    keys = Passkeys(people.sql, people.options, "https://id.example.org/auth", "Place")
+    async with people.sql.write() as connection:
+        for key in (b"one", b"two"):
+            await connection.execute(
+                passkeys.insert().values(
+                    id=key,
+                    account_id=ada.id,
+                    key=b"",
+                    sign_count=0,
+                    name="",
+                    created_at=0,
+                    used_at=0,
+                )
+            )
+    assert await keys.remove(ada, b"one", ADDRESS)
+    (only,) = await identities.of_account(ada.id)
+    assert await identities.disconnect(ada, only.id, ADDRESS)
+    with pytest.raises(LastWayIn):
+        await keys.remove(ada, b"two", ADDRESS)
+    assert await identities.connect(ada, ADA, "there", ADDRESS)
+    assert await keys.remove(ada, b"two", ADDRESS)
+    assert not await identities.disconnect(ada, only.id, ADDRESS)
 
 
 async def test_an_identity_of_somebody_else_is_not_disconnected(people: People) -> None:

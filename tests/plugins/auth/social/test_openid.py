@@ -250,6 +250,28 @@ async def test_a_second_factor_is_asked_for_as_well(here: Place) -> None:
     assert inside(await other.browser.submit("/auth/login/code", code=code))
 
 
+async def test_a_step_up_asks_for_the_second_factor_on_a_remembered_device_too(here: Place) -> None:
+    ada = Traveller(here.browser())
+    needed = await ada.log_in_there(await ada.press("/auth/login?acr=aal2"), "ada")
+    assert "/auth/login/factor" in needed.url
+    found = SHOWN.search((await ada.browser.get("/auth/account/totp")).text)
+    assert found is not None
+    await ada.browser.submit("/auth/account/totp", code=code_of(found[1], -1))
+    await ada.browser.submit("/auth/logout")
+    await ada.press()
+    code = code_of(found[1])
+    assert inside(await ada.browser.submit("/auth/login/code", code=code, remember="1"))
+    await ada.browser.submit("/auth/logout")
+    assert inside(await ada.press())  # this device is remembered
+    await ada.browser.submit("/auth/logout")
+    asked = await ada.press("/auth/login?acr=aal2&continue=/auth/account/identities")
+    assert urlsplit(asked.url).path == "/auth/login/code"
+    code = code_of(found[1], 1)
+    asked_at = asked.url.removeprefix(ada.browser.root)
+    shown = await ada.browser.submit(asked_at, "/auth/login/code", code=code)
+    assert urlsplit(shown.url).path == PLACE
+
+
 async def test_a_person_without_a_password_chooses_one_by_mail(here: Place) -> None:
     ada = Traveller(here.browser())
     await entered(ada, "ada")

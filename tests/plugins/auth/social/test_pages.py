@@ -14,6 +14,7 @@ from tests.plugins.auth.social.conftest import Opening
 from tests.plugins.auth.social.scripted import Scripted
 from tests.plugins.auth.social.test_attacks import LEAVE, inside, met
 from tests.plugins.auth.social.traveller import PLACE, Traveller
+from tests.plugins.auth.test_figures import numbers
 
 START = "/auth/login/with/there"
 
@@ -131,6 +132,18 @@ async def test_an_old_session_is_asked_again(
     for shown in (await ada.connect(), await ada.browser.get(PLACE)):
         assert "/auth/login?fresh=1&continue=/auth/account" in shown.url
     assert "/auth/login?fresh=1" in (await ada.confirm()).url
+
+
+async def test_refusals_are_counted(opening: Opening, scripted: Scripted) -> None:
+    here = await opening()
+    scripted.claims = {"nonce": "another"}
+    await met(here, scripted)
+    scripted.claims = {}
+    await met(here, scripted)
+    found = await numbers(here)
+    logins = 'gateway_auth_logins_total{method="%s",outcome="%s",plugin="auth"}'
+    assert found[logins % ("provider", "wrong")] == 1
+    assert found[logins % ("fed", "logged_in")] == 1
 
 
 async def test_without_providers_there_is_no_button(opening: Opening) -> None:
