@@ -1,7 +1,8 @@
 """A process that takes: `python -m tests.backends.limits.taking URL KEY COUNT SECONDS BURST HOW`.
 
 HOW is a number of takes, or a duration such as `2s`. It says "ready", begins when told by a line
-on stdin, and ends by saying how many passed, when it began and when the last one passed.
+on stdin, and ends by saying how many passed, and between when and when the first and the last
+one did: when it was asked for, and when the answer was there.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from tests.e2e.gateway_process import ROOT
 
 class Taken(NamedTuple):
     passed: int
-    first: float
-    last: float
+    first_asked: float
+    first_told: float
+    last_asked: float
+    last_told: float
 
 
 class Taking:
@@ -50,8 +53,8 @@ class Taking:
         self.process.stdin.flush()
 
     def taken(self) -> Taken:
-        passed, first, last = self.line().split()
-        return Taken(int(passed), float(first), float(last))
+        passed, *times = self.line().split()
+        return Taken(int(passed), *map(float, times))
 
     def end(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -81,30 +84,35 @@ def together(all_of_them: Sequence[Taking]) -> list[Taken]:
     return [taker.taken() for taker in all_of_them]
 
 
-def elapsed(taken: Sequence[Taken]) -> float:
-    return max(each.last for each in taken) - min(each.first for each in taken)
+def elapsed(taken: Sequence[Taken]) -> tuple[float, float]:
+    """Seconds between the first and the last that passed, at least and at most: a machine that is
+    busy tells late of either."""
+    least = max(each.last_asked for each in taken) - min(each.first_told for each in taken)
+    return least, max(each.last_told for each in taken) - min(each.first_asked for each in taken)
 
 
 async def take(url: str, key: str, numbers: tuple[int, float, int], how: str) -> Taken:
     limits = DRIVERS.open(url)
     say("ready")
     sys.stdin.readline()
-    first = last = now = time.monotonic()
-    until = first + float(how[:-1]) if how.endswith("s") else float("inf")
+    times = [time.monotonic()] * 4
+    until = times[0] + float(how[:-1]) if how.endswith("s") else float("inf")
     passed = 0
     for number in count():
         if str(number) == how:
             break
+        asked = time.monotonic()
         said = limits.take(key, *numbers)
         decision = await said if inspect.isawaitable(said) else said
         now = time.monotonic()
         if decision.allowed:
-            passed, last = passed + 1, now
+            passed += 1
+            times = [*(times[:2] if passed > 1 else (asked, now)), asked, now]
         elif now > until:  # and nothing is left of what had piled up while no one could run
             break
         await asyncio.sleep(0)  # as a worker's loop does
     await limits.close()
-    return Taken(passed, first, last)
+    return Taken(passed, *times)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import bisect
 import re
 import time
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import pytest
 
@@ -18,6 +19,8 @@ from tests.backends.limits.test_redis import take
 from tests.conformance.limits import HOUR, LimitsContract, Wait
 
 LEASED = "?timeout=5s&lease=20"
+STOOD_STILL = 0.03
+"""Seconds without an answer: only a machine that is busy with others makes such pauses."""
 
 
 def leased(redis: RedisServer) -> LeasedLimits:
@@ -158,28 +161,35 @@ async def test_any_time_of_three_periods_stays_within_two_percent(
     count, seconds, burst = 200, 0.5, 50
     third = leased(redis)
     passed: list[float] = []
+    answered = [time.monotonic()]
     ends = time.monotonic() + 3.0
 
     async def gateway(limits: LeasedLimits) -> None:
         while time.monotonic() < ends:
-            if (await take(limits, "window", count, seconds, burst)).allowed:
-                passed.append(time.monotonic())
+            decision = await take(limits, "window", count, seconds, burst)
+            answered.append(time.monotonic())
+            if decision.allowed:
+                passed.append(answered[-1])
             await asyncio.sleep(0.0005)
 
-    began = time.monotonic()
     await asyncio.gather(*[gateway(each) for each in (limits, other, third) for _ in range(8)])
     await third.close()
     window = 3 * seconds
     for number, start in enumerate(passed):
         inside = bisect.bisect_right(passed, start + window) - number
         assert inside <= (burst + count * 3 + 1) * 1.02
-    limit = burst + (passed[-1] - began) * count / seconds
-    assert limit * 0.98 <= len(passed) <= limit * 1.02
+    rate = count / seconds
+    assert len(passed) <= (burst + (passed[-1] - answered[0]) * rate) * 1.02
+    # On a busy machine nobody asks for a while, and of what the limit allows meanwhile only the
+    # burst is kept.
+    pauses = [after - before for before, after in pairwise(answered)]
+    asked = passed[-1] - passed[0] - sum(pause for pause in pauses if pause > STOOD_STILL)
+    assert len(passed) >= (burst + asked * rate) * 0.98
 
 
 async def test_three_processes_stay_within_two_percent(redis: RedisServer) -> None:
     url = redis.url + LEASED
     with takers(url, (500, 1.0, 500), "3s", key="leased three", many=3) as three:
         taken = together(three)
-    limit = 500 + elapsed(taken) * 500
-    assert limit * 0.98 <= sum(each.passed for each in taken) <= limit * 1.02
+    least, most = (500 + seconds * 500 for seconds in elapsed(taken))
+    assert least * 0.98 <= sum(each.passed for each in taken) <= most * 1.02
