@@ -83,6 +83,56 @@ SECRET = {
     "client_secret": "the same",
 }
 
+AUTHORIZATION = {
+    "response_type": "code",
+    "client_id": "which client",
+    "redirect_uri": "one of the client's",
+    "scope": "with spaces",
+    "state": "comes back as it is",
+    "nonce": "comes back in the id_token",
+    "code_challenge": "RFC 7636",
+    "code_challenge_method": "S256",
+    "request_uri": "of a pushed request (RFC 9126)",
+}
+
+
+def _page(name: str, summary: str, fields: Mapping[str, str]) -> dict[str, Any]:
+    """What a browser is led to."""
+    query = [
+        {"name": each, "in": "query", "description": fields[each], "schema": {"type": "string"}}
+        for each in fields
+    ]
+    return {
+        "get": {
+            "operationId": name,
+            "summary": summary,
+            "tags": ["oauth"],
+            "security": NOBODY,
+            "parameters": query,
+            "responses": {
+                "200": {"description": "A page"},
+                "303": {"description": "Onward, or back to the client"},
+                "400": {"description": "A page that says what is wrong"},
+            },
+        }
+    }
+
+
+def _bearer(method: str, name: str, summary: str, status: str, words: str) -> dict[str, Any]:
+    return {
+        method: {
+            "operationId": name,
+            "summary": summary,
+            "tags": ["oauth"],
+            "security": [{"bearer": []}],
+            "responses": {
+                status: _json(words, {"type": "object"}),
+                "401": _json("The token is not valid", ERROR),
+            },
+        }
+    }
+
+
 OAUTH_PATHS: Mapping[str, Any] = {
     "/token": _form(
         "token",
@@ -113,6 +163,37 @@ OAUTH_PATHS: Mapping[str, Any] = {
         {"token": "to be taken back", "token_type_hint": "not needed", **SECRET},
         ["token"],
         {"200": {"description": "It is good no more"}},
+    ),
+    "/authorize": _page(
+        "authorize", "Ask a person for a code (RFC 6749 section 4.1)", AUTHORIZATION
+    ),
+    "/par": _form(
+        "push",
+        "Push an authorization request (RFC 9126)",
+        {**AUTHORIZATION, **SECRET},
+        ["response_type"],
+        {"201": _json("A request_uri", {"type": "object", "required": ["request_uri"]})},
+    ),
+    "/device_authorization": _form(
+        "device",
+        "Codes for a device without a keyboard (RFC 8628)",
+        {"scope": "with spaces", **SECRET},
+        [],
+        {"200": _json("Codes", {"type": "object", "required": ["device_code", "user_code"]})},
+    ),
+    "/userinfo": _bearer(
+        "get", "userinfo", "Who has logged in (OpenID Connect Core 5.3)", "200", "Claims"
+    ),
+    "/clients": _bearer("post", "register", "Register a client (RFC 7591)", "201", "A client"),
+    "/logout": _page(
+        "logout",
+        "Log out (OpenID Connect RP-Initiated Logout)",
+        {
+            "id_token_hint": "of whom to log out",
+            "client_id": "which client asks",
+            "post_logout_redirect_uri": "one of the client's",
+            "state": "comes back as it is",
+        },
     ),
     "/jwks.json": _get(
         "jwks",
