@@ -25,8 +25,10 @@ from plugins.auth.oauth.responses import Responses
 from plugins.auth.oauth.strength import steps_up, suffices
 from plugins.auth.oauth.token_endpoint import BUSY
 from plugins.auth.pages.forms import BadForm, body
-from plugins.auth.pages.rooms import Rooms
+from plugins.auth.pages.rooms import WITHOUT, Rooms
 
+UNMET = "unmet_authentication_requirements"
+"""OpenID Connect Core Error Code unmet_authentication_requirements 1.0."""
 LONGEST = 6000
 """Characters of a request: it goes through a log-in as a part of a URL."""
 Sent = Mapping[str, str]
@@ -109,6 +111,8 @@ class Authorize:
         if client is None or twice & {"client_id", "redirect_uri", "request_uri"}:
             return self._nowhere(request)
         carried = sent.pop(NAME, "")
+        if sent.pop(WITHOUT, ""):
+            form = {**form, "do": WITHOUT}
         told: Mapping[str, str] = sent
         try:
             if "request_uri" in sent:
@@ -142,6 +146,9 @@ class Authorize:
         if session is None or not suffices(want, session, since, self._now()):
             if "none" in want.prompt:
                 raise OAuthError("login_required", "the person has to log in")
+            refuses = form.get("do") == WITHOUT and since is not None
+            if refuses and session is not None and want.two_factors and session.acr != "aal2":
+                raise OAuthError(UNMET, "the person has no second factor")
             kept = carried if since is not None else self._asked_at.seal(client.id)
             return self._log_in(want, session, {**sent, NAME: kept})
         here = form.get("session") == session.id

@@ -32,7 +32,8 @@ from plugins.auth.pages.forms import BadForm, fields
 from plugins.auth.pages.rendering import Pages
 from plugins.auth.social.social import Social
 
-NEEDED = "/login/factor"
+NEEDED, WITHOUT = "/login/factor", "without"
+"""Where people hear that they need a second factor; a parameter: they go on without."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Refused = Callable[[str, AccountError | str], None]
 Personal = Callable[[web.Request, Account, Session], Awaitable[web.StreamResponse]]

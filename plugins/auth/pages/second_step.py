@@ -14,7 +14,7 @@ from plugins.auth.accounts.errors import LockedOut, Overloaded
 from plugins.auth.accounts.sessions import Session
 from plugins.auth.pages.onward import onward
 from plugins.auth.pages.rendering import SAFETY
-from plugins.auth.pages.rooms import Rooms, address
+from plugins.auth.pages.rooms import WITHOUT, Rooms, address
 
 
 class SecondStep:
@@ -92,7 +92,8 @@ class SecondStep:
         if session.acr == "aal2":
             return pages.redirect(path)
         back = quote(pages.base + path, safe="/")
-        return pages.render(request, "factor.html", back=back, onward=pages.base + path)
+        without = f"{pages.base}{path}&{WITHOUT}=1" if path.startswith("/authorize?") else ""
+        return pages.render(request, "factor.html", back=back, without=without)
 
     async def _through(
         self, request: web.Request, session: Session, form: dict[str, str], path: str, how: str

@@ -121,6 +121,7 @@ SPANISH = {
         "los encuentres sin tu teléfono: no se muestran de nuevo."
     ),
     "Forget": "Olvidar",
+    "Go back without": "Volver sin él",
     "Log in with a passkey": "Entrar con una llave de acceso",
     "Name, such as: phone": "Nombre, por ejemplo: teléfono",
     "No passkey was added. Perhaps this device has one for you already.": (

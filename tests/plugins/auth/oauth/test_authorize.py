@@ -206,6 +206,19 @@ async def test_a_second_factor_is_asked_for_and_set_up_by_who_has_none(here: Pla
     assert urlsplit(shown.url).path == "/auth/login/code"
 
 
+async def test_who_will_have_no_second_factor_goes_back_with_an_error(here: Place) -> None:
+    ada, app = await here.ada(), await here.app()
+    shown = await app.shown(ada, acr_values="aal2")
+    link = shown.text.partition('id="without" href="')[2].partition('"')[0]
+    told = await walk(ada, unescape(link))
+    assert isinstance(told, dict)
+    assert told["error"] == "unmet_authentication_requirements"
+    assert (told["iss"], told["state"]) == (ISSUER, "s t&te")
+    shown = await app.shown(ada, acr_values="aal2", without="1")
+    assert urlsplit(shown.url).path == "/auth/login/factor"
+    assert "code" in await app.told(ada, without="1")
+
+
 async def consent(browser: Browser, shown: Page, do: str) -> Page | dict[str, str]:
     return await send(browser, "/auth/authorize/consent", {**shown.hidden(), "do": do})
 
