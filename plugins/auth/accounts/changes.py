@@ -233,7 +233,10 @@ class Changes:
         row = (
             await connection.execute(changed.returning(accounts.c.email, accounts.c.locale))
         ).one()
-        await self._sessions.end_all(connection, account_id, keep=keep)
+        if keep is None:
+            await self.left(connection, account_id)
+        else:
+            await self._sessions.end_all(connection, account_id, keep=keep)
         await forget_all(connection, account_id)
         await links.drop(connection, account_id)
         await enqueue(connection, "password", row.email, row.locale, now, account_id=account_id)

@@ -119,7 +119,7 @@ class Operators:
             row = (await connection.execute(change)).first()
             if row is None:
                 return False
-            await self._sessions.end_all(connection, account_id)
+            await self._changes.left(connection, account_id)
             await links.drop(connection, account_id)
             await enqueue(connection, "reset", row.email, row.locale, now, account_id=account_id)
             await _note(connection, "password_reset_required", account_id, actor)

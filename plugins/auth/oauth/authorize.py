@@ -74,7 +74,7 @@ class Authorize:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         guarded = self._rooms.guarded
         return [
-            web.get("/authorize", guarded(self.page)),
+            web.get("/authorize", guarded(self.page), allow_head=False),
             web.post("/authorize", guarded(self.posted)),
             web.post("/authorize/consent", guarded(self.consent)),
         ]

@@ -125,7 +125,8 @@ class Grants:
         if row is None:
             await self._refuse(connection, client, found[1], token)
             return None
-        return granted_of(row, narrowed(sent, tuple(row.scopes.split()))), new
+        held = tuple(each for each in row.scopes.split() if each in client.scopes)
+        return granted_of(row, narrowed(sent, held)), new
 
     async def look(self, token: str) -> Any:
         """The row of a refresh token that is good, or None. Raises BackendError."""

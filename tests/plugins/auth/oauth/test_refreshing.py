@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 
 import jwt
+import pytest
 import sqlalchemy as sa
 
 from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.tables import events
 from plugins.auth.oauth.grants import GRACE
-from plugins.auth.oauth.tables import grants
+from plugins.auth.oauth.tables import clients, grants
+from tests.plugins.auth.browser import EMAIL
 from tests.plugins.auth.oauth.relying import Place
 from tests.plugins.auth.people import PASSWORD
 
@@ -175,3 +178,29 @@ async def test_a_closed_account_leaves_nothing_behind(here: Place) -> None:
     assert (await app.refresh(token))[1]["error"] == "invalid_grant"
     async with here.sql.read() as connection:
         assert (await connection.execute(sa.select(grants))).all() == []
+
+
+async def test_a_password_that_was_forgotten_ends_it_too(
+    here: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ada, app = await here.ada(), await here.app()
+    token = (await app.tokens(ada, scope="openid offline_access"))["refresh_token"]
+    await ada.submit("/auth/forgot", email=EMAIL)
+    printed, link = "", None
+    async with asyncio.timeout(20):
+        while link is None:
+            printed += capsys.readouterr().out
+            link = re.search(r"http://localhost(/auth/reset\S+)", printed)
+            await asyncio.sleep(0.05)
+    done = await ada.submit(link[1], "/auth/reset", password="copper-meadow-51-saddle")
+    assert done.status == 200
+    assert (await app.refresh(token))[1]["error"] == "invalid_grant"
+
+
+async def test_what_a_client_may_no_longer_have_is_not_refreshed(here: Place) -> None:
+    ada, app = await here.ada(), await here.app()
+    token = (await app.tokens(ada))["refresh_token"]
+    async with here.sql.write() as connection:
+        await connection.execute(clients.update().values(scopes="openid email"))
+    status, told = await app.refresh(token)
+    assert (status, told["scope"]) == (200, "openid email")
