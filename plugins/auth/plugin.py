@@ -33,6 +33,7 @@ from plugins.auth.figures import Figures
 from plugins.auth.health import Health
 from plugins.auth.keys.at_rest import AtRest, kept_in
 from plugins.auth.keys.keyring import Keyring
+from plugins.auth.leaving.participants import Participants
 from plugins.auth.mail.postman import Postman, transport
 from plugins.auth.mail.through import through
 from plugins.auth.oauth.clients import Clients
@@ -152,6 +153,7 @@ class Auth(Plugin[AuthOptions]):
         sql, lifetime = self.context.backends.sql, self.options.tokens.access_lifetime
         ending = Ending(Revoked(sql, self.context.broadcast, lifetime))
         self._sessions.on_end(ending.sessions)
+        self._sessions.on_end(Participants(sql).ended)
         self._changes.on_leave(ending.account)
         people = PeopleCommands(sql, self._directory, self._operators)
         everyday = Commands(self._directory, self._clients, RegistrationTokens(sql), keyring)

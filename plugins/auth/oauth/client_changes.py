@@ -15,6 +15,7 @@ from plugins.auth.audit.log import record
 from plugins.auth.oauth.clients import Client, check, client_of, hashed, row_of
 from plugins.auth.oauth.revoked import Revoked
 from plugins.auth.oauth.tables import clients, codes, consents, grants
+from plugins.auth.registration.tables import registrations
 
 
 class ClientChanges:
@@ -88,7 +89,7 @@ class ClientChanges:
                 return False
             ids = list((await connection.execute(mine)).scalars())
             await self._revoked.grants(connection, ids)
-            for table in (codes, grants, consents):
+            for table in (codes, grants, consents, registrations):
                 await connection.execute(table.delete().where(table.c.client_id == client_id))
             name, address = actor
             event = "client_deleted"

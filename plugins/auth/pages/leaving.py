@@ -73,8 +73,8 @@ class Leaving:
         return self._rooms.message(
             request,
             "This link does not work",
-            "The application that sent you here asks to send you where it is not registered. You "
-            "are still logged in here.",
+            "The application that sent you here asks to send you where it is not registered. "
+            "Nothing has changed here.",
             path="/logout",
             label="Log out",
             status=400,

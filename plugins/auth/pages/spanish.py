@@ -285,10 +285,10 @@ SPANISH = {
     "Your device is logged in. You can go back to it.": (
         "Tu dispositivo ya tiene acceso. Puedes volver a él."
     ),
-    "The application that sent you here asks to send you where it is not registered. You are "
-    "still logged in here.": (
-        "La aplicación que te envió aquí quiere llevarte a donde no está registrada. Sigues "
-        "teniendo la sesión abierta aquí."
+    "The application that sent you here asks to send you where it is not registered. Nothing has "
+    "changed here.": (
+        "La aplicación que te envió aquí quiere llevarte a donde no está registrada. Aquí no ha "
+        "cambiado nada."
     ),
     "The device was refused, and knows nothing about you.": (
         "El dispositivo no tiene acceso y no sabe nada de ti."

@@ -26,7 +26,8 @@ WRONG = "the e-mail address, the password or the code is wrong"
 
 
 class PasswordGrant:
-    """Counted and locked as on the page; with a second factor it takes `otp` as well."""
+    """Counted and locked as on the page; with a second factor it takes `otp` as well, which who has
+    passkeys alone cannot send."""
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class PasswordGrant:
         """Raises AccountError and OAuthError."""
         rooms, where = self._rooms, address(request)
         account = await rooms.directory.verify(sent["username"][:254], sent["password"], where)
-        if not await rooms.totp.enabled(account.id):
+        if not any(await rooms.held(account.id)):
             return account, ("pwd",)
         if "otp" not in sent:
             raise OAuthError("invalid_grant", "mfa_required: send the code of the app as otp")

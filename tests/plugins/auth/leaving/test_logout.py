@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,9 +19,9 @@ from aiohttp.test_utils import TestServer
 
 from plugins.auth.leaving.messenger import EVENT
 from plugins.auth.leaving.tables import logouts, participants
-from tests.plugins.auth.browser import Browser, Page
+from tests.plugins.auth.browser import EMAIL, Browser, Page
 from tests.plugins.auth.oauth.conftest import here
-from tests.plugins.auth.oauth.relying import ISSUER, App, Place, walk
+from tests.plugins.auth.oauth.relying import CONFIG, ISSUER, App, Place, walk
 from tests.plugins.auth.patience import until
 
 __all__ = ["here"]
@@ -181,3 +184,20 @@ async def test_a_client_that_does_not_answer_well_is_told_again(
         await until(lambda: all_told(here))
     assert first != second
     assert first not in caplog.text
+
+
+async def test_a_command_that_ends_sessions_tells_clients_too(
+    here: Place, tmp_path: Path, sql_url: str
+) -> None:
+    async with listening() as (listener, uri):
+        ada, app = await here.ada(), await shop(here, backchannel_logout_uri=uri)
+        await app.tokens(ada)
+        file = tmp_path / "command.yaml"
+        file.write_text("version: 1" + CONFIG.format(sql=sql_url, options=""))
+        words = ("auth", "revoke-sessions", EMAIL, "-c", str(file))
+        clean = {name: value for name, value in os.environ.items() if name != "AIT_GATEWAY_CONFIG"}
+        program = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gateway", *words, env=clean
+        )
+        assert await program.wait() == 0
+        assert await listener.next()

@@ -9,8 +9,11 @@ from typing import Any
 import jwt
 import pyotp
 import pytest
+import sqlalchemy as sa
 
 from backends.sql import Sql
+from plugins.auth.accounts.tables import accounts
+from plugins.auth.factors.tables import passkeys
 from plugins.auth.oauth.authentication import NONE
 from plugins.auth.oauth.clients import PASSWORD, REFRESH, Clients
 from tests.plugins.auth.oauth.conftest import here
@@ -83,3 +86,15 @@ async def test_who_has_a_second_factor_needs_it_here_too(here: Place) -> None:
     assert status == 200
     claims = jwt.decode(told["access_token"], options={"verify_signature": False})
     assert (claims["amr"], claims["acr"]) == (["pwd", "otp"], "aal2")
+
+
+async def test_who_has_passkeys_alone_is_not_let_in_by_the_password(here: Place) -> None:
+    await here.ada()
+    app = await old_program(here)
+    async with here.sql.write() as connection:
+        ada = (await connection.execute(sa.select(accounts.c.id))).scalar_one()
+        row = {"id": b"1", "account_id": ada, "key": b"", "sign_count": 0, "name": "phone"}
+        await connection.execute(passkeys.insert().values(row | {"created_at": 1, "used_at": 1}))
+    for otp in ({}, {"otp": "000000"}):
+        status, told = await ask(app, **ADA, **otp)
+        assert (status, told["error"]) == (400, "invalid_grant")
