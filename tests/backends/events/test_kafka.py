@@ -20,6 +20,7 @@ from tests.conformance.events import LogContract, bodies, take
 from tests.engines.engine import HOST
 from tests.engines.kafka import Kafka
 
+pytestmark = pytest.mark.timeout(180)  # seconds: Java starts slowly on a busy machine
 names = count()
 
 
@@ -147,7 +148,6 @@ async def test_what_kafkas_own_clients_write_is_an_event(kafka: Kafka) -> None:
     await events.close()
 
 
-@pytest.mark.timeout(120)  # it writes until a whole segment is forgotten
 async def test_retention_is_bounded(kafka: Kafka) -> None:
     events = opened(kafka, "timeout=10s&max_bytes=2MiB&max_age=1h")
     before = await events.latest()

@@ -13,6 +13,8 @@ from backends.events import DRIVERS, Log
 from tests.conformance.events import bodies
 from tests.engines.kafka_secured import SecuredKafka
 
+pytestmark = pytest.mark.timeout(180)  # seconds: Java starts slowly on a busy machine
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
