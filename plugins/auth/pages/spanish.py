@@ -175,6 +175,9 @@ SPANISH = {
     ),
     "or": "o",
     # Keys and organisations
+    "do everything that you may do": "hacer todo lo que tú puedes hacer",
+    "see your groups": "ver tus grupos",
+    "see your organisations": "ver tus organizaciones",
     "API keys": "Claves de API",
     "Accept": "Aceptar",
     "Copy it now: it is not shown again. Whoever has it acts in your name.": (

@@ -81,6 +81,13 @@ async def test_a_token_names_roles_groups_and_the_organisation_when_it_is_asked_
     assert (await app.get("/editors", told["access_token"]))[0] == 403
 
 
+async def test_a_person_is_told_what_the_scopes_let_a_client_do(here: Place) -> None:
+    browser, app = await here.ada(), await here.app(scopes=ALL.split(), first_party=False)
+    page = await app.shown(browser, scope=ALL)
+    for words in ("do everything that you may do", "see your groups", "see your organisations"):
+        assert words in page.text
+
+
 async def test_of_several_organisations_the_one_that_the_client_names_is_told(desk: Desk) -> None:
     ada = await desk.person("ada")
     acme, zeta = sorted(
