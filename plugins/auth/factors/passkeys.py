@@ -56,7 +56,9 @@ class Passkeys:
         self._clock = clock
         self._attempts = Attempts(sql, clock)
         self._challenges = Challenges(sql, clock)
-        origin = f"{parts.scheme}://{parts.netloc}"
+        usual = {"http": 80, "https": 443}[parts.scheme]
+        port = "" if parts.port in {None, usual} else f":{parts.port}"
+        origin = f"{parts.scheme}://{parts.hostname}{port}"  # as browsers say it (RFC 6454)
         self._ceremonies = Ceremonies(parts.hostname or "", origin, name)
 
     async def of_account(self, account_id: str) -> list[Passkey]:

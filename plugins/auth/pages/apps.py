@@ -17,10 +17,10 @@ class Apps:
     def __init__(self, rooms: Rooms, consents: Consents) -> None:
         self._rooms = rooms
         self._consents = consents
-        rooms.pages.place("/account/apps", "Applications that know you")
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         personal = self._rooms.personal
+        self._rooms.pages.place("/account/apps", "Applications that know you")
         return [
             web.get("/account/apps", personal(self.page)),
             web.post("/account/apps", personal(self.end)),

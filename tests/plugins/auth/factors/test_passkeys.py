@@ -185,6 +185,15 @@ async def test_beside_a_password_a_passkey_need_not_verify_its_person(
     assert await use(factor, key) is None
 
 
+@pytest.mark.parametrize("issuer", ["https://id.example.org:443/auth", "https://ID.example.org/x"])
+async def test_an_issuer_may_be_written_as_no_browser_says_it(
+    people: People, ada: Account, key: Authenticator, issuer: str
+) -> None:
+    factor = Passkeys(people.sql, people.options, issuer, "Place", people.clock)
+    assert await add(factor, ada, key)
+    assert await use(factor, key) == ada.id
+
+
 async def test_one_is_renamed_by_its_owner_alone(
     factor: Passkeys, ada: Account, key: Authenticator
 ) -> None:
