@@ -105,16 +105,14 @@ class RedisStream:
         self._connections = address.connections()
         self._watching: asyncio.Task[None] | None = None
         self._subscribed = 0
-        self._closed = False
 
     async def check(self) -> None:
         await self._link.call("PING", reads=True)
 
     async def close(self) -> None:
-        self._closed = True
-        self._wakes.wake()
         await self._unwatch()
         await self._link.close()
+        self._wakes.wake()  # not before: who has read meanwhile would wait for ever
 
     async def publish(self, topic: str, body: bytes) -> None:
         check_event(topic, body)

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from backends.errors import BackendError
+from backends.events import DRIVERS as EVENTS
 from backends.jobs import DRIVERS as JOBS
 from backends.keyvalue import DRIVERS, KeyValue
 from tests.engines.redis import Redis, RedisCluster, RedisSentinel
@@ -107,3 +108,23 @@ async def test_after_a_node_of_a_cluster_was_lost(tmp_path: Path, turns: int) ->
                 await asyncio.sleep(0)
             await keyvalue.close()
             await asyncio.gather(*calls, return_exceptions=True)
+
+
+@pytest.mark.parametrize("turns", [*range(8), 12, 20, 40, 80])
+@pytest.mark.parametrize("scheme", ["redis", "redis+stream"])
+async def test_amid_a_subscription_to_events(redis: Redis, scheme: str, turns: int) -> None:
+    async with leaving_nothing(redis):
+        events = EVENTS.open(redis.url.replace("redis", scheme, 1))
+
+        async def listen() -> None:
+            async with events.subscribe("a") as said:
+                await anext(said)
+
+        calls = [asyncio.ensure_future(listen()) for _ in range(3)]
+        calls += [asyncio.ensure_future(events.publish("b", b"")) for _ in range(3)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await events.close()
+        async with asyncio.timeout(5):
+            for said in await asyncio.gather(*calls, return_exceptions=True):
+                assert isinstance(said, BackendError | None)
