@@ -162,6 +162,23 @@ class PublishSubscribe:
             async with events.subscribe(topic):
                 pass
 
+    @pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 80])
+    async def test_closing_ends_who_is_about_to_wait(
+        self, events: Events, topic: str, turns: int
+    ) -> None:
+        async def listen() -> None:
+            async with events.subscribe(topic) as said:
+                await anext(said)
+
+        await events.check()
+        listening = [asyncio.ensure_future(listen()) for _ in range(3)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await events.close()
+        async with asyncio.timeout(DEADLINE):
+            for said in await asyncio.gather(*listening, return_exceptions=True):
+                assert isinstance(said, BackendError)
+
     async def test_a_thousand_subscriptions_leave_no_task(self, events: Events, topic: str) -> None:
         async with events.subscribe(topic):
             pass
