@@ -58,6 +58,7 @@ class Upstream:
     only: the target to ask when there is nothing to choose, else None. fit: those to choose
     from: the healthy ones with a weight, or all with a weight when too few are healthy.
     previous: the upstream of that name in the table before; what has not changed is kept.
+    retried: how many of the requests to its targets were retries, which pay for no others.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Upstream:
             if previous is not None and same
             else RetryPolicy(config.retries, Budget(config.retries.budget, loop.time()))
         )
+        self.retried: int = previous.retried if previous is not None else 0
         self.passive = config.health.passive if len(self.targets) > 1 else None
         self.fit: list[Target] = []
         self.only: Target | None = None
@@ -147,8 +149,9 @@ class Upstream:
 
     def may_retry(self, cause: str) -> bool:
         """Pay for a retry. Of those that cost nothing there is no end."""
-        requests = sum(target.requests for target in self.targets)
+        requests = sum(target.requests for target in self.targets) - self.retried
         if self.retry.pays(cause, requests, self.loop.time()):
+            self.retried += 1
             self._retries.labels(self.name, cause).inc()
             return True
         self._unpaid.labels(self.name).inc()
