@@ -147,12 +147,12 @@ async def test_a_public_client_revokes_and_does_not_introspect(asker: Asker, sql
 
 
 async def test_what_has_expired_is_pruned(sql: Sql) -> None:
-    known = Revoked(sql, Subscribers(), 900)
-    await known.add({"jti": "one", "client_id": "c", "exp": time.time() + 60})
-    await Pruning(sql, lambda: time.time() + 59 + LEEWAY).prune()
+    known, now = Revoked(sql, Subscribers(), 900), int(time.time())
+    await known.add({"jti": "one", "client_id": "c", "exp": now + 60})
+    await Pruning(sql, lambda: now + 59 + LEEWAY).prune()
     count = sa.select(sa.func.count()).select_from(revoked)
     async with sql.read() as connection:
         assert (await connection.execute(count)).scalar() == 1
-    await Pruning(sql, lambda: time.time() + 61 + LEEWAY).prune()
+    await Pruning(sql, lambda: now + 61 + LEEWAY).prune()
     async with sql.read() as connection:
         assert (await connection.execute(count)).scalar() == 0
