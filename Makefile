@@ -12,7 +12,7 @@ KERNEL := build/.kernel
 COMPILED := bodies client_connections conversations expect limits pass_through plugins request_framing retries \
   streaming transforms upgrade
 
-.PHONY: help run test test-kernel kernel services lint check build bench bench-quick bench-backends clean
+.PHONY: help run test test-kernel kernel services lint check build bench bench-quick bench-backends bench-auth clean
 
 help:
 	@awk -F ': .*## ' '/^[a-z-]+: .*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,9 @@ bench-quick: kernel ## the same in under three minutes, with the peers that are 
 
 bench-backends: $(VENV)/.installed-test ## each backend's drivers beside their bare clients (BENCH='jobs redis' for one)
 	@$(PY) -m benchmarks.backends $(BENCH)
+
+bench-auth: $(VENV)/.installed-test ## what the auth plugin's endpoints cost on SQLite and PostgreSQL (BENCH=sqlite for one)
+	@$(PY) -m benchmarks.auth $(BENCH)
 
 uncompiled:
 	@rm -f $(KERNEL) && find gateway backends -name '*.so' -delete

@@ -82,7 +82,7 @@ class Auth(Plugin[AuthOptions]):
         self._postman = Postman(sql, options.issuer, mail.sender, send, told=figures.mailed)
         self._pruning = Pruning(sql, kept=options.audit.keep)
         self._pages = Pages(options.issuer, options.name, theme)
-        self._clients = Clients(sql)
+        self._clients = Clients(sql, context.broadcast)
         self._social = social_of(options, sql, self._directory)
         self._issuer: Offer | None = None
         self._forgets: list[Callable[[], None]] = []
@@ -94,7 +94,11 @@ class Auth(Plugin[AuthOptions]):
         at_rest = await self._at_rest()
         keyring = await self._keyring(at_rest)
         revoked = Revoked(sql, self.context.broadcast, options.tokens.access_lifetime)
-        self._forgets = [await revoked.start(), await self._access.start()]
+        self._forgets = [
+            await revoked.start(),
+            await self._access.start(),
+            self._clients.start(),
+        ]
         self._issuer = Offer(options.issuer, keyring, revoked.has, self._access)
         self._sessions.on_end(self._figures.ended)
         self._sessions.on_begin(self._figures.logged_in)

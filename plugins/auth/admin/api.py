@@ -35,7 +35,7 @@ def operations(
 ) -> list[Operation]:
     return [
         *PeopleApi(sql, directory, sessions, operators).operations(),
-        *ClientsApi(clients, ClientChanges(sql, revoked)).operations(),
+        *ClientsApi(clients, ClientChanges(sql, clients, revoked)).operations(),
         *KeysApi(sql, keyring).operations(),
         *LogApi(sql).operations(),
         *RolesApi(access.roles, access.scopes).operations(),

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from backends.sql import Sql
 from plugins.auth.audit.actor import Actor
 from plugins.auth.audit.log import record
-from plugins.auth.oauth.clients import Client, check, client_of, hashed, row_of
+from plugins.auth.oauth.clients import Client, Clients, check, client_of, hashed, row_of
 from plugins.auth.oauth.revoked import Revoked
 from plugins.auth.oauth.tables import clients, codes, consents, grants
 from plugins.auth.registration.tables import registrations
@@ -21,8 +21,9 @@ from plugins.auth.registration.tables import registrations
 class ClientChanges:
     """revoked: takes back the tokens of people who had let a deleted client act for them."""
 
-    def __init__(self, sql: Sql, revoked: Revoked) -> None:
+    def __init__(self, sql: Sql, known: Clients, revoked: Revoked) -> None:
         self._sql = sql
+        self._known = known
         self._revoked = revoked
 
     async def page(self, after: tuple[int, str] | None, limit: int) -> Sequence[tuple[Client, int]]:
@@ -62,6 +63,7 @@ class ClientChanges:
                 actor=actor.name,
                 fields=" ".join(sorted(changed)),
             )
+        self._known.forget(client_id)
         return client, row.created_at
 
     async def rotate_secret(self, client_id: str, actor: Actor) -> str | None:
@@ -78,6 +80,7 @@ class ClientChanges:
             name, address = actor
             event = "client_secret_rotated"
             await record(connection, event, client=client_id, address=address, actor=name)
+        self._known.forget(client_id)
         return secret
 
     async def delete(self, client_id: str, actor: Actor) -> bool:
@@ -94,4 +97,5 @@ class ClientChanges:
             name, address = actor
             event = "client_deleted"
             await record(connection, event, client=client_id, address=address, actor=name)
+        self._known.forget(client_id)
         return True

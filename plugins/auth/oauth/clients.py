@@ -7,7 +7,7 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from backends.sql import Sql
+from gateway.seat import Broadcast
 from plugins.auth.audit.log import record
 from plugins.auth.oauth import redirects
 from plugins.auth.oauth.authentication import BASIC, METHODS, NONE, credentials
@@ -36,6 +37,9 @@ PERSONAL = ("openid", "profile", "email", "offline_access")
 """Scopes of a client that people log in to, unless it is registered with others."""
 SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}", re.ASCII)
 """A scope token of RFC 6749 section 3.3."""
+BELIEVED, REMEMBERED = 1.0, 1000
+"""Seconds that what was read is believed; how many clients are."""
+TOPIC = "auth.clients"
 IDENTIFIER = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
@@ -63,8 +67,36 @@ class Client:
 
 
 class Clients:
-    def __init__(self, sql: Sql) -> None:
+    """What was read is believed for a second, unless this host changes it: other hosts do not say
+    so. broadcast: by which the workers of this host do."""
+
+    def __init__(
+        self,
+        sql: Sql,
+        broadcast: Broadcast | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._sql = sql
+        self._broadcast = broadcast
+        self._clock = clock
+        self._turn = 0
+        self._read: dict[str, tuple[float, Client, bytes]] = {}
+
+    def start(self) -> Callable[[], None]:
+        """What it answers ends it."""
+        if self._broadcast is None:
+            return lambda: None
+        return self._broadcast.subscribe(TOPIC, lambda message: self._drop(message.decode()))
+
+    def forget(self, client_id: str) -> None:
+        """It has changed, and the transaction has ended."""
+        self._drop(client_id)
+        if self._broadcast is not None:
+            self._broadcast.publish(TOPIC, client_id.encode())
+
+    def _drop(self, client_id: str) -> None:
+        self._turn += 1
+        self._read.pop(client_id, None)
 
     async def create(
         self,
@@ -110,8 +142,8 @@ class Clients:
 
     async def get(self, client_id: str) -> Client | None:
         """Raises BackendError."""
-        row = await self._row(client_id)
-        return None if row is None else client_of(row)
+        found = await self._found(client_id)
+        return None if found is None else found[0]
 
     async def authenticated(self, request: web.Request, sent: Mapping[str, str]) -> Client:
         """By the one method it is registered with; a public client by its id alone.
@@ -119,19 +151,31 @@ class Clients:
         Raises OAuthError and BackendError.
         """
         method, client_id, secret = credentials(request, sent)
-        row = await self._row(client_id)
-        kept = row.secret if row is not None else bytes(32)
+        found = await self._found(client_id)
+        client, kept = found if found is not None else (None, bytes(32))
         right = hmac.compare_digest(hashed(secret), kept) or method == NONE
-        if row is None or not right or row.method != method:
+        if client is None or not right or client.method != method:
             raise invalid_client()
-        return client_of(row)
+        return client
 
-    async def _row(self, client_id: str) -> Any:
+    async def _found(self, client_id: str) -> tuple[Client, bytes] | None:
+        """With the hash of its secret."""
+        known, now = self._read.get(client_id), self._clock()
+        if known is not None and known[0] > now:
+            return known[1:]
         if not IDENTIFIER.fullmatch(client_id):
             return None
+        query, turn = sa.select(clients).where(clients.c.id == client_id), self._turn
         async with self._sql.read() as connection:
-            query = sa.select(clients).where(clients.c.id == client_id)
-            return (await connection.execute(query)).first()
+            row = (await connection.execute(query)).first()
+        if row is None:
+            return None
+        client = client_of(row)
+        if turn == self._turn:  # else it may have changed while it was read
+            if len(self._read) >= REMEMBERED:
+                self._read.clear()
+            self._read[client_id] = (now + BELIEVED, client, row.secret)
+        return client, row.secret
 
 
 def check(client: Client) -> None:

@@ -11,7 +11,7 @@ import jwt
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.oauth.revoked import Revoked
 
-LARGEST = 8192
+LARGEST, REMEMBERED = 8192, 2000
 REQUIRED = ["iss", "sub", "aud", "exp", "iat", "jti", "client_id"]
 
 
@@ -20,16 +20,25 @@ class Reading:
         self._issuer = issuer
         self._keyring = keyring
         self._revoked = revoked
+        self._verified: dict[str, tuple[str, Mapping[str, Any]]] = {}
 
     def claims(self, token: str) -> Mapping[str, Any] | None:
         """Of an access token that we signed for whatever audience, and that is still good."""
-        if len(token) > LARGEST or not token.isascii():
+        kid, claims = self._verified.get(token) or self._verify(token)
+        if claims is None or self._keyring.named(kid) is None:
             return None
+        good = claims["exp"] > time.time() and not self._revoked.has(claims)
+        return claims if good else None
+
+    def _verify(self, token: str) -> tuple[str, Mapping[str, Any] | None]:
+        """The key, and what it has signed: remembered, as it remains what it is."""
+        if len(token) > LARGEST or not token.isascii():
+            return "", None
         try:
             header = jwt.get_unverified_header(token)
             key = self._keyring.named(str(header.get("kid", "")))
             if key is None or header.get("typ") != "at+jwt" or "crit" in header:
-                return None
+                return "", None
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key.private.public_key(),
@@ -38,6 +47,8 @@ class Reading:
                 options={"require": REQUIRED, "verify_aud": False},
             )
         except jwt.PyJWTError:
-            return None
-        good = claims["exp"] > time.time() and not self._revoked.has(claims)
-        return claims if good else None
+            return "", None
+        if len(self._verified) >= REMEMBERED:
+            self._verified.clear()
+        self._verified[token] = key.kid, claims
+        return key.kid, claims

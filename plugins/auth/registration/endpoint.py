@@ -97,6 +97,7 @@ class Registration:
             values = {name: value for name, value in row_of(made).items() if name != "id"}
             await connection.execute(clients_table.update().where(same).values(values))
             await record(connection, "client_changed", client=client.id)
+        self._clients.forget(client.id)
         return answer(self._told(made, token))
 
     async def remove(self, request: web.Request) -> web.Response:
@@ -108,6 +109,7 @@ class Registration:
                 await connection.execute(table.delete().where(table.c.client_id == client.id))
             await connection.execute(clients_table.delete().where(clients_table.c.id == client.id))
             await record(connection, "client_removed", client=client.id)
+        self._clients.forget(client.id)
         return web.Response(status=204, headers=NO_STORE)
 
     async def _owned(self, request: web.Request) -> tuple[Client, str, tuple[str, ...]]:

@@ -199,8 +199,12 @@ async def test_a_password_that_was_forgotten_ends_it_too(
 
 async def test_what_a_client_may_no_longer_have_is_not_refreshed(here: Place) -> None:
     ada, app = await here.ada(), await here.app()
-    token = (await app.tokens(ada))["refresh_token"]
+    told = await app.tokens(ada)
     async with here.sql.write() as connection:
         await connection.execute(clients.update().values(scopes="openid email"))
-    status, told = await app.refresh(token)
-    assert (status, told["scope"]) == (200, "openid email")
+    for _ in range(2000):  # what another host wrote is seen after a second
+        status, told = await app.refresh(told["refresh_token"])
+        assert status == 200
+        if told["scope"] == "openid email":
+            return
+    raise AssertionError(told["scope"])

@@ -1,0 +1,59 @@
+"""What was read of a client is believed for a moment, and no longer than it may be."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from backends.sql import Sql
+from gateway.seat import Subscribers
+from plugins.auth.audit.actor import COMMAND
+from plugins.auth.oauth.client_changes import ClientChanges
+from plugins.auth.oauth.clients import BELIEVED, Clients
+from plugins.auth.oauth.revoked import Revoked
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def changes(sql: Sql, known: Clients, broadcast: Subscribers) -> ClientChanges:
+    return ClientChanges(sql, known, Revoked(sql, broadcast, 900))
+
+
+async def scopes(known: Clients, number: str) -> tuple[str, ...] | None:
+    found = await known.get(number)
+    return None if found is None else found.scopes
+
+
+async def test_workers_of_a_host_know_at_once_and_others_in_a_second(
+    sql: Sql, clock: Clock
+) -> None:
+    host = Subscribers()
+    here, beside = Clients(sql, host, clock), Clients(sql, host, clock)
+    there = Clients(sql, Subscribers(), clock)
+    ends = [each.start() for each in (here, beside, there)]
+    made, _ = await here.create("reports", ["read"])
+    for known in (here, beside, there):
+        assert await scopes(known, made.id) == ("read",)
+    await changes(sql, here, host).update(made.id, {"scopes": ("read", "write")}, COMMAND)
+    await asyncio.sleep(0)
+    assert await scopes(here, made.id) == await scopes(beside, made.id) == ("read", "write")
+    assert await scopes(there, made.id) == ("read",)
+    clock.now += BELIEVED
+    assert await scopes(there, made.id) == ("read", "write")
+    await changes(sql, here, host).delete(made.id, COMMAND)
+    await asyncio.sleep(0)
+    assert await scopes(here, made.id) is None
+    assert await scopes(beside, made.id) is None
+    for end in ends:
+        end()
