@@ -26,7 +26,7 @@ async def listed(
     newest = (accounts.c.created_at.desc(), accounts.c.id.desc())
     query = sa.select(accounts).order_by(*newest).limit(limit)
     if text:
-        address = accounts.c.email_key.contains(text.casefold(), autoescape=True)
+        address = accounts.c.email_key.contains(key_of(text), autoescape=True)
         name = sa.func.lower(accounts.c.name).contains(text.lower(), autoescape=True)
         query = query.where(sa.or_(address, name))
     if role:

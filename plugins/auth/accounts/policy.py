@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache
 
 from plugins.auth.accounts.errors import BadEmail, WeakPassword
@@ -24,8 +25,11 @@ def address_of(text: str) -> str:
 
 
 def key_of(email: str) -> str:
-    """The same for addresses that reach the same mailbox nearly everywhere: case is ignored."""
-    return email.strip().casefold()[:254]
+    """The same for addresses that reach the same mailbox nearly everywhere: case is ignored.
+
+    Folding would go too far: `weiß.de` and `weiss.de` are domains of two owners.
+    """
+    return unicodedata.normalize("NFC", email.strip().lower())[:254]
 
 
 def check(password: str, least_length: int, least_score: int, about: tuple[str, ...]) -> None:

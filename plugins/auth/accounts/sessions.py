@@ -18,6 +18,7 @@ from backends.sql import Sql
 from plugins.auth.accounts.options import AccountOptions
 from plugins.auth.accounts.tables import accounts, sessions
 from plugins.auth.audit.log import record
+from plugins.auth.cookies import cookie_of
 
 OnEnd = Callable[[AsyncConnection, Sequence[str]], Awaitable[None]]
 WAITING = RECENT = 600
@@ -78,8 +79,8 @@ class Sessions:
 
     async def begun(self, request: web.Request) -> Session | None:
         """Whose password was right, also when the second factor has yet to come (`waiting`)."""
-        token = request.cookies.get(self.cookie)
-        if not token or len(token) > 100:
+        token = cookie_of(request, self.cookie)
+        if not token:
             return None
         now = int(self._clock())
         query = (
@@ -143,7 +144,7 @@ class Sessions:
             "address": request["exchange"].client_ip,
             "agent": request.headers.get("User-Agent", "")[:200],
         }
-        before = _hash(request.cookies.get(self.cookie, ""))
+        before = _hash(cookie_of(request, self.cookie))
         async with self._sql.write() as connection:
             mine = sa.and_(
                 sessions.c.hash == before, sessions.c.account_id == account_id, self._lives(now)

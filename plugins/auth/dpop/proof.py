@@ -101,14 +101,14 @@ def _claims(text: str, public: Mapping[str, Any], algorithm: str) -> Mapping[str
 def _proof(claims: Mapping[str, Any], jkt: str) -> Proof:
     needed = [claims.get(name) for name in ("jti", "htm", "htu")]
     iat = claims.get("iat")
-    if not all(isinstance(each, str) and each for each in needed):
+    if not all(isinstance(each, str) and each and each.isprintable() for each in needed):
         raise BadProof("the proof has jti, htm, htu and iat")
     if isinstance(iat, bool) or not isinstance(iat, int | float) or not abs(iat) < 2**53:
         raise BadProof("the proof has jti, htm, htu and iat")
     if len(claims["jti"]) > LONGEST_JTI:
         raise BadProof("the proof's jti is too long")
     ath, nonce = claims.get("ath"), claims.get("nonce")
-    if not isinstance(ath, str | None) or not isinstance(nonce, str | None):
+    if not all(each is None or (isinstance(each, str) and each.isascii()) for each in (ath, nonce)):
         raise BadProof("ath and nonce are text")
     return Proof(jkt, claims["jti"], claims["htm"], claims["htu"], int(iat), ath, nonce)
 

@@ -17,6 +17,7 @@ from backends.sql import Sql
 from plugins.auth.accounts.options import AccountOptions
 from plugins.auth.accounts.tables import sessions
 from plugins.auth.audit.log import record
+from plugins.auth.cookies import cookie_of
 from plugins.auth.factors.tables import devices
 
 
@@ -58,8 +59,8 @@ class Devices:
         return prefix + hashlib.sha256(account_id.encode()).hexdigest()[:12]
 
     async def knows(self, request: web.Request, account_id: str) -> bool:
-        token = request.cookies.get(self.cookie(account_id), "")
-        if not self._lasts or not token or len(token) > 100:
+        token = cookie_of(request, self.cookie(account_id))
+        if not self._lasts or not token:
             return False
         now = int(self._clock())
         use = devices.update().where(
@@ -89,7 +90,7 @@ class Devices:
             "address": request["exchange"].client_ip,
             "agent": request.headers.get("User-Agent", "")[:200],
         }
-        before = request.cookies.get(self.cookie(account_id), "")
+        before = cookie_of(request, self.cookie(account_id))
         async with self._sql.write() as connection:
             if (await connection.execute(living)).first() is None:
                 return

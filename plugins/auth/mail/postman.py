@@ -112,19 +112,20 @@ class Postman:
             return int((await connection.execute(query)).scalar_one())
 
     async def _letter(self, row: Any, now: int) -> EmailMessage:
-        letter, account_id = row.letter, row.account_id
+        letter, account_id, to = row.letter, row.account_id, row.email
         async with self._sql.write() as connection:
             if letter == "reset":
                 key = accounts.c.email_key == key_of(row.email)
-                found = sa.select(accounts.c.id).where(key, ~accounts.c.disabled)
-                account_id = (await connection.execute(found)).scalar()
-                letter = "reset" if account_id else "nobody"
+                whose = sa.select(accounts.c.id, accounts.c.email).where(key, ~accounts.c.disabled)
+                found = (await connection.execute(whose)).first()
+                letter = "reset" if found else "nobody"
+                account_id, to = found or (None, to)  # as the account has it, not as it was typed
             if letter in PAGES:
-                token = await links.make(connection, letter, account_id, row.email, now)
+                token = await links.make(connection, letter, account_id, to, now)
                 link = f"{self._issuer}{PAGES[letter]}?token={token}"
             else:
                 link = self._issuer + PLAIN.get(letter, "/forgot")
-        return written(letter, row.locale, link, row.email, self._sender)
+        return written(letter, row.locale, link, to, self._sender)
 
     async def _done(self, row: Any) -> None:
         async with self._sql.write() as connection:

@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from plugins.auth.cookies import cookie_of
+
 LARGEST = 64 * 1024
 
 
@@ -43,6 +45,8 @@ async def posted(request: web.Request) -> dict[str, str]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise BadForm(400, "a field is there twice")
+    if "\0" in "".join(found.values()):  # which PostgreSQL holds in no text
+        raise BadForm(400, "a field has a NUL")
     return found
 
 
@@ -64,8 +68,8 @@ def new_token() -> str:
 def check_origin(request: web.Request, found: Mapping[str, str], csrf_cookie: str) -> None:
     """The token in the form is the one in the cookie, which other sites can neither read nor
     set (`__Host-`), and a browser that says where the form was says it was here. Raises BadForm."""
-    sent, held = found.get("csrf", ""), request.cookies.get(csrf_cookie, "")
+    sent, held = found.get("csrf", ""), cookie_of(request, csrf_cookie)
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
         raise BadForm(403, "the form is of another site")
-    if len(held) < 20 or not hmac.compare_digest(sent.encode(), held.encode()):
+    if not held or not hmac.compare_digest(sent.encode(), held.encode()):
         raise BadForm(403, "the form has expired; load the page again")

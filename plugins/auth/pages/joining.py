@@ -67,10 +67,12 @@ class Joining:
         """No cookie is read or set, so a page of another site gains nothing by sending it."""
         try:
             newcomer = msgspec.json.decode(await body(request), type=Newcomer)
+            if "\0" in newcomer.name:
+                raise BadForm(400, "a name has no NUL")
             await self._register(request, newcomer)
         except BadForm as error:
             return web.json_response({"detail": str(error)}, status=error.status, headers=SAFETY)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             detail = "expected a JSON object with email and password"
             return web.json_response({"detail": detail}, status=400, headers=SAFETY)
         except AccountError as error:

@@ -13,7 +13,7 @@ def onward(asked: str, base: str) -> str:
         return HOME
     parts = urlsplit(asked)
     path = unquote(parts.path)
-    if parts.scheme or parts.netloc or "//" in path or "\\" in path:
+    if parts.scheme or parts.netloc or asked.startswith("//") or "//" in path or "\\" in path:
         return HOME
     if not path.startswith(base + "/") or any(each in {".", ".."} for each in path.split("/")):
         return HOME

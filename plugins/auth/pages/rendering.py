@@ -11,6 +11,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from plugins.auth.cookies import cookie_of
 from plugins.auth.pages.forms import new_token
 from plugins.auth.pages.spanish import SPANISH
 
@@ -60,9 +61,9 @@ class Pages:
     ) -> web.Response:
         """In the language the reader prefers, with a CSRF token for its forms (`csrf_field`)."""
         language = self.language(request)
-        token = request.cookies.get(self.csrf_cookie, "")
-        fresh = len(token) < 20 or len(token) > 100
-        token = new_token() if fresh else token
+        token = cookie_of(request, self.csrf_cookie)
+        fresh = not token
+        token = token or new_token()
         text = self._environment.get_template(template).render(
             _=SPANISH.__getitem__ if language == "es" else str,
             language=language,

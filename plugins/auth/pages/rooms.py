@@ -24,6 +24,7 @@ from plugins.auth.accounts.errors import (
 )
 from plugins.auth.accounts.options import AccountOptions
 from plugins.auth.accounts.sessions import Session, Sessions
+from plugins.auth.cookies import cookie_of
 from plugins.auth.factors.devices import Devices
 from plugins.auth.factors.held import Held
 from plugins.auth.factors.passkeys import Passkeys
@@ -76,7 +77,7 @@ class Rooms:
 
     def holder(self, request: web.Request) -> str:
         """The secret of this browser that a challenge is bound to: of its forms, which each has."""
-        return request.cookies.get(self.pages.csrf_cookie, "")
+        return cookie_of(request, self.pages.csrf_cookie)
 
     async def asked_again(
         self, request: web.Request, account: Account, session: Session

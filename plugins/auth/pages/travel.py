@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from plugins.auth.cookies import cookie_of
 from plugins.auth.pages.rendering import SAFETY
 from plugins.auth.pages.rooms import Rooms
 from plugins.auth.social.trips import LASTS
@@ -27,8 +28,7 @@ class Travel:
 
     def holder(self, request: web.Request) -> str:
         """Empty for a browser that never left."""
-        held = request.cookies.get(self.cookie, "")
-        return held if 40 <= len(held) <= 100 else ""
+        return cookie_of(request, self.cookie)
 
     async def leave(
         self,

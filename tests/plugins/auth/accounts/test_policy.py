@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plugins.auth.accounts.errors import BadEmail, WeakPassword
-from plugins.auth.accounts.policy import address_of, check
+from plugins.auth.accounts.policy import address_of, check, key_of
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,10 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["ada@example.org", " o'neil+x@sub.example.co ", "ada@localhost"])
 def test_addresses_are_taken(text: str) -> None:
     assert address_of(text) == text.strip()
+
+
+def test_an_address_is_the_same_in_capitals_and_another_in_another_domain() -> None:
+    assert key_of(" Ada@Example.ORG") == key_of("ada@example.org")
+    assert key_of("JOSE\u0301@example.org") == key_of("jos\u00e9@example.org")
+    for other in ("ada@weiß.example", "ada@weiẞ.example"):
+        assert key_of(other) != key_of("ada@weiss.example")

@@ -23,7 +23,7 @@ from plugins.auth.mail.options import MailOptions
 from plugins.auth.mail.outbox import enqueue
 from plugins.auth.mail.postman import TRIES, Postman, transport
 from plugins.auth.mail.tables import outbox
-from tests.plugins.auth.people import Clock
+from tests.plugins.auth.people import Clock, People
 
 ISSUER = "https://id.example.org/auth"
 
@@ -83,6 +83,26 @@ async def test_its_link_works_and_is_at_rest_only_as_a_hash(sql: Sql) -> None:
         assert await links.take(connection, "verify", token, now + 86401) is None
         assert await links.take(connection, "verify", token, now) == ("ada", "ada@example.org")
         assert await links.take(connection, "verify", token, now) is None
+
+
+async def test_how_to_choose_a_password_is_told_to_the_address_that_the_account_has(
+    sql: Sql,
+) -> None:
+    people, mailbox = People(sql), Mailbox()
+    ada = await people.ada()
+    async with sql.write() as connection:
+        await connection.execute(outbox.delete())
+        for typed in ("ADA@example.org", "nobody@example.org"):
+            await enqueue(connection, "reset", typed, "en", 0)
+    while await postman(sql, mailbox).deliver():
+        pass
+    assert {each["To"]: each["Subject"] for each in mailbox.letters} == {
+        "ada@example.org": ENGLISH["reset"].subject,
+        "nobody@example.org": ENGLISH["nobody"].subject,
+    }
+    async with sql.read() as connection:
+        assert (await connection.execute(sa.select(link_rows))).one().account_id == ada
+    people.hashing.stop()
 
 
 async def test_of_twenty_who_take_a_link_one_has_it(sql: Sql) -> None:

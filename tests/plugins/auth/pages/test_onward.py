@@ -17,6 +17,7 @@ from plugins.auth.pages.onward import HOME, onward
         ("https:/auth/x", HOME),
         ("javascript:alert(1)", HOME),
         ("//evil.example/auth/", HOME),
+        ("///auth/account", HOME),
         ("/auth//evil.example/", HOME),
         ("/auth/%2F/evil.example", HOME),
         ("/auth/../elsewhere", HOME),
@@ -31,3 +32,9 @@ from plugins.auth.pages.onward import HOME, onward
 )
 def test_it_is_ours(asked: str, path: str | None) -> None:
     assert onward(asked, "/auth") == (path or asked.removeprefix("/auth"))
+
+
+@pytest.mark.parametrize("asked", ["//evil.example/", "///evil.example/", "////evil.example"])
+def test_it_is_ours_where_the_issuer_has_no_path(asked: str) -> None:
+    assert onward(asked, "") == HOME
+    assert onward("/account/password", "") == "/account/password"

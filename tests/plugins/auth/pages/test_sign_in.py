@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -71,6 +72,10 @@ async def test_registers_by_json_too(here: Place) -> None:
         async with ada.session.post(url, json=body) as answer:
             assert answer.status == status
             assert set(await answer.json()) == {"detail"}
+    for raw in (b'{"email": "\xff"}', b'{"email": "a@b.c", "password": "x", "name": "\\u0000"}'):
+        headers = {"Content-Type": "application/json"}
+        async with ada.session.post(url, data=raw, headers=headers) as answer:
+            assert answer.status == 400
     assert (await ada.log_in()).url.endswith("/auth/account")
 
 
@@ -144,7 +149,22 @@ async def test_forms_without_this_browsers_token_or_of_other_sites_are_refused(
     cross = {"Sec-Fetch-Site": "cross-site"}
     assert (await ada.post("/auth/login", {**mine, **known}, **cross)).status == 403
     assert (await ada.post("/auth/login", {**mine, "x": "y" * 70000})).status == 413
+    assert (await ada.post("/auth/login", {**mine, **known, "email": "a\0@b.c"})).status == 400
     assert (await ada.get("/auth/account")).url.endswith("continue=/auth/account")
+
+
+async def test_cookies_that_are_none_of_ours_are_as_if_they_were_not_there(here: Place) -> None:
+    """aiohttp's client sends none like these."""
+    port, names = here.served.port, ("auth", "auth-csrf", "auth-trip")
+    cookies = b"; ".join(name.encode() + b"=" + b"\xff" * 43 for name in names)
+    for first, status in ((b"GET /auth/login", b" 200 "), (b"POST /auth/login", b" 403 ")):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        form = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 0\r\n"
+        writer.write(first + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + form)
+        writer.write(b"Cookie: " + cookies + b"\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        assert status in answer.partition(b"\r\n")[0]
 
 
 async def test_pages_forbid_scripts_frames_and_caches(here: Place) -> None:
