@@ -11,8 +11,6 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
-from nats import errors as failures
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from backends.address import Address
@@ -61,13 +59,7 @@ class NatsLog:
 
     async def publish(self, topic: str, body: bytes) -> None:
         check_event(topic, body)
-        async with self._link.client() as client:
-            answer = await client.request(self._subject + topic, body, self._link.timeout)
-            said = json.loads(answer.data)
-        if "error" in said:
-            code = said["error"].get("code")
-            kind = BackendUnavailable if code in (408, 503) else Refused
-            raise kind(f"{self._where}: JetStream error {said['error'].get('err_code')}")
+        await self._link.publish(self._subject + topic, body)
 
     async def latest(self) -> str:
         state = await self._state()
@@ -87,8 +79,8 @@ class NatsLog:
             self._wakes.wake()
 
     async def _state(self) -> State:
-        async with self._link.client() as client:
-            said: dict[str, Any] = await self._link.ask(client, "STREAM.INFO")
+        async with self._link.client():
+            said: dict[str, Any] = await self._link.ask("STREAM.INFO")
         state = said["state"]
         name = f"{zlib.crc32(said['created'].encode()):08x}"
         return State(name, max(state["first_seq"] - 1, 0), state["last_seq"])
@@ -107,8 +99,8 @@ class NatsLog:
 
     async def _page(self, patterns: Patterns, name: str, after: int) -> tuple[list[Event], int]:
         more = self._wakes.next()
-        async with self._link.client(listens=True) as client:
-            found = await self._read(client, after)
+        async with self._link.client(listens=True):
+            found = await self._read(after)
         if not found:
             # Nothing more, or another stream, or all that there was is gone.
             state = await self._state()
@@ -127,9 +119,8 @@ class NatsLog:
                 events.append(Event(topic, said.data, f"{name}-{number}"))
         return events, found[-1][0]
 
-    async def _read(self, client: Client, after: int) -> list[tuple[int, Msg]]:
+    async def _read(self, after: int) -> list[tuple[int, Msg]]:
         """Those that follow each other; what comes after a gap is for the next page."""
-        inbox = client.new_inbox()
         about = {
             "seq": after + 1,
             "next_by_subj": f"{self._subject}>",
@@ -137,23 +128,15 @@ class NatsLog:
             "max_bytes": PAGE_BYTES,
         }
         found: list[tuple[int, Msg]] = []
-        # nats-py's next_msg, by wait_for, may swallow the cancellation of who waits.
-        answers: asyncio.Queue[Msg] = asyncio.Queue()
-        subscription = await client.subscribe(inbox, cb=answers.put)
-        try:
-            where = f"$JS.API.DIRECT.GET.{self._link.name}"
-            await client.publish(where, json.dumps(about).encode(), reply=inbox)
-            while True:
-                said = await answers.get()
+        where, body = f"$JS.API.DIRECT.GET.{self._link.name}", json.dumps(about).encode()
+        async with self._link.answers.several(where, body) as answers:
+            async for said in answers:
                 if "Nats-Sequence" not in (headers := said.headers or {}):
                     break
                 number = int(headers["Nats-Sequence"])
                 if found and number != found[-1][0] + 1:
                     break
                 found.append((number, said))
-        finally:
-            with suppress(failures.Error, OSError):  # it is gone with its connection
-                await subscription.unsubscribe()
         status = headers.get("Status")
         if status not in (None, "204", "404"):
             raise BackendUnavailable(f"{self._where}: JetStream status {status}")

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from random import shuffle
 from ssl import SSLContext
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from nats.aio.msg import Msg
 
 from backends.address import Address, Host, seconds
 from backends.errors import BackendError, BackendUnavailable, Refused
+from backends.events.nats_answers import Answers
 from backends.events.retention import Retention
 
 PORT = 4222
@@ -73,6 +75,7 @@ class NatsLink:
         self._settings = _settings(self.name, kept, options.replicas)
         self._stored = stored
         self._client: Client | None = None
+        self._answers: Answers | None = None
         self._connecting = asyncio.Lock()
         self._has_stream = False
         self._listens = False
@@ -103,19 +106,33 @@ class NatsLink:
         except (failures.Error, OSError, ValueError) as error:
             raise self._translated(error) from None
 
-    async def ask(self, client: Client, action: str, about: object = None) -> dict[str, Any]:
-        """JetStream's answer. Raises BackendError for one that is an error."""
-        said = await self._asked(client, action, about)
+    async def publish(self, subject: str, body: bytes) -> None:
+        """Returns when it is stored. Raises BackendError."""
+        async with self.client():
+            said = json.loads(await self.answers.one(subject, body))
+        if "error" in said:
+            raise self._refusal(said["error"])
+
+    @property
+    def answers(self) -> Answers:
+        """Within `client`."""
+        assert self._answers is not None
+        return self._answers
+
+    async def ask(self, action: str, about: object = None) -> dict[str, Any]:
+        """JetStream's answer, within `client`. Raises BackendError for one that is an error."""
+        said = await self._asked(action, about)
         if error := said.get("error"):
             self._has_stream = self._has_stream and error.get("code") != 404
             kind = BackendUnavailable if error.get("code") in (404, 408, 503) else Refused
             raise kind(f"{self.where}: JetStream error {error.get('err_code')}")
         return said
 
-    async def _asked(self, client: Client, action: str, about: object) -> dict[str, Any]:
+    async def _asked(self, action: str, about: object) -> dict[str, Any]:
         body = b"" if about is None else json.dumps(about).encode()
-        answer = await _apart(client.request(f"$JS.API.{action}.{self.name}", body, self.timeout))
-        said: dict[str, Any] = json.loads(answer.data)
+        said: dict[str, Any] = json.loads(
+            await self.answers.one(f"$JS.API.{action}.{self.name}", body)
+        )
         return said
 
     async def _connected(self, listens: bool) -> Client:
@@ -126,7 +143,7 @@ class NatsLink:
             if client is None or not client.is_connected:
                 client = await self._connect()
             if not self._has_stream:
-                await self._make_stream(client)
+                await self._make_stream()
             if listens and not self._listens:
                 await client.subscribe(f"{self.name}.stored.>", cb=self._heard)
                 self._listens = True
@@ -148,6 +165,7 @@ class NatsLink:
 
     async def _connect_to(self, host: Host, context: SSLContext | None) -> Client:
         client = TlsClient()
+        answers = Answers(client)
         try:
             await _apart(
                 client.connect(
@@ -160,35 +178,39 @@ class NatsLink:
                     connect_timeout=self.timeout,  # type: ignore[arg-type]  # it takes a float
                     ping_interval=HEARTBEAT,
                     error_cb=_quiet,
-                    closed_cb=self._lost,
+                    closed_cb=partial(self._lost, answers),
                 )
             )
+            await answers.listen()
         except BaseException:
             await self._end(client)
             raise
-        self._client = client
+        self._client, self._answers = client, answers
         return client
 
-    async def _make_stream(self, client: Client) -> None:
-        said = await self._asked(client, "STREAM.CREATE", self._settings)
+    async def _make_stream(self) -> None:
+        said = await self._asked("STREAM.CREATE", self._settings)
         if said.get("error", {}).get("err_code") == OTHER_SETTINGS:
-            await self.ask(client, "STREAM.UPDATE", self._settings)
+            await self.ask("STREAM.UPDATE", self._settings)
         elif "error" in said:
-            code = said["error"].get("code")
-            kind = BackendUnavailable if code in (408, 503) else Refused
-            raise kind(f"{self.where}: JetStream error {said['error'].get('err_code')}")
+            raise self._refusal(said["error"])
         self._has_stream = True
 
     async def _heard(self, _said: Msg) -> None:
         self._stored()
 
-    async def _lost(self) -> None:
+    async def _lost(self, answers: Answers) -> None:
+        answers.end()
         self._stored()
 
     async def _end(self, client: Client) -> None:
         with suppress(failures.Error, OSError, TimeoutError):
             async with asyncio.timeout(min(1.0, self.timeout)):
                 await _apart(client.close())
+
+    def _refusal(self, error: dict[str, Any]) -> BackendError:
+        kind = BackendUnavailable if error.get("code") in (408, 503) else Refused
+        return kind(f"{self.where}: JetStream error {error.get('err_code')}")
 
     def _translated(self, error: Exception) -> BackendError:
         """Without the text, which may repeat an address with its login."""

@@ -118,8 +118,8 @@ class PostgresqlEvents:
                 try:
                     return await work(connection)
                 except BaseException as error:
-                    if not isinstance(error, asyncpg.PostgresError):
-                        connection.terminate()  # its answer may be still under way
+                    if not _goes_on(error):
+                        connection.terminate()
                     raise
                 finally:
                     await pool.release(connection)
@@ -132,7 +132,7 @@ class PostgresqlEvents:
         async with self._opening:
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
-                    min_size=0, max_size=self._size, **self._settings
+                    min_size=0, max_size=self._size, reset=_as_it_is, **self._settings
                 )
         return self._pool
 
@@ -224,15 +224,28 @@ class PostgresqlTap(Tap[Listening]):
             self.hub.deliver(topic, large)
 
 
+def _goes_on(error: BaseException) -> bool:
+    """Whether its connection is as good as before: else an answer may be still under way, or the
+    server said goodbye."""
+    return isinstance(error, asyncpg.PostgresError) and _refused(error)
+
+
+async def _as_it_is(_connection: object) -> None:
+    """Nothing is left behind in a session, so nothing need be sent to undo it."""
+
+
 async def _notify(connection: Any, payload: str) -> None:
     await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
+
+
+def _refused(error: asyncpg.PostgresError) -> bool:
+    return (error.sqlstate or "").startswith(REFUSED)
 
 
 def translated(error: Exception, where: str) -> BackendError:
     """Without asyncpg's text, which may repeat what was sent."""
     if isinstance(error, asyncpg.PostgresError):
-        code = error.sqlstate or ""
-        kind = Refused if code.startswith(REFUSED) else BackendUnavailable
-        return kind(f"{where}: {type(error).__name__} {code}".rstrip())
+        kind = Refused if _refused(error) else BackendUnavailable
+        return kind(f"{where}: {type(error).__name__} {error.sqlstate or ''}".rstrip())
     reason = getattr(error, "strerror", None) or type(error).__name__
     return BackendUnavailable(f"{where}: {reason}")

@@ -18,14 +18,12 @@ from backends.events import BEGIN, CursorExpired, Event
 from backends.events.reading import Reading, Wakes
 from backends.events.retention import Retention
 from backends.events.sqlite_log import SqliteLog, State
+from backends.events.sqlite_writer import SqliteWriter
 from backends.events.topics import Patterns, check_event
 
 T = TypeVar("T")
 
 CURSOR = re.compile("([0-9a-f]{8})-([0-9]{1,18})")
-WRITTEN_AT_ONCE = 500
-MOST_WAITING = 10_000
-BYTES_WAITING = 64 << 20
 
 
 class Options(msgspec.Struct):
@@ -58,14 +56,11 @@ class SqliteEvents:
 
     def __init__(self, path: str, kept: Retention, poll: float, timeout: float) -> None:
         self._where = f"events: sqlite:///{path}"
-        self._kept = kept
         self._poll = poll
-        self._writer, self._reader = SqliteLog(path, timeout), SqliteLog(path, timeout)
-        self._writing, self._readers = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._wakes = Wakes()
-        self._waiting: list[tuple[str, bytes, asyncio.Future[None]]] = []
-        self._bytes_waiting = 0
-        self._flushing: asyncio.Task[None] | None = None
+        self._writer = SqliteWriter(SqliteLog(path, timeout), kept, self._wakes.wake)
+        self._reader = SqliteLog(path, timeout)
+        self._readers = ThreadPoolExecutor(1)
         self._looking: asyncio.Task[None] | None = None
         self._subscribed = 0
         self._closed = False
@@ -79,27 +74,19 @@ class SqliteEvents:
             return
         self._closed = True
         self._wakes.wake()
-        for task in (self._flushing, self._looking):
-            if task is not None:
-                if task is self._looking:
-                    task.cancel()
-                await asyncio.wait([task])
-        loop = asyncio.get_running_loop()
-        for pool, log in ((self._writing, self._writer), (self._readers, self._reader)):
-            await loop.run_in_executor(pool, log.close)
-            pool.shutdown(wait=False)
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
+        await self._writer.close()
+        await asyncio.get_running_loop().run_in_executor(self._readers, self._reader.close)
+        self._readers.shutdown(wait=False)
 
     async def publish(self, topic: str, body: bytes) -> None:
         check_event(topic, body)
         self._open()
-        if len(self._waiting) >= MOST_WAITING or self._bytes_waiting > BYTES_WAITING:
+        if self._writer.full():
             raise BackendUnavailable(f"{self._where}: too many wait to be written")
-        written = asyncio.get_running_loop().create_future()
-        self._waiting.append((topic, body, written))
-        self._bytes_waiting += len(body)
-        if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush())
-        await written
+        await self._writer.write(topic, body)
 
     async def latest(self) -> str:
         state: State = await self._read(self._reader.state)
@@ -155,33 +142,6 @@ class SqliteEvents:
             await more.wait()
         events = [Event(row.topic, row.body, f"{state.name}-{row.number}") for row in rows]
         return events, looked
-
-    async def _flush(self) -> None:
-        """Until nothing waits."""
-        loop = asyncio.get_running_loop()
-        try:
-            while self._waiting:
-                some = self._waiting[:WRITTEN_AT_ONCE]
-                del self._waiting[:WRITTEN_AT_ONCE]
-                self._bytes_waiting -= sum(len(body) for _, body, _ in some)
-                events = [(topic, body) for topic, body, _ in some]
-                error: BackendError | None = None
-                try:
-                    await loop.run_in_executor(
-                        self._writing, self._writer.write, events, self._kept
-                    )
-                except BackendError as raised:
-                    error = raised
-                for _, _, written in some:
-                    if written.done():
-                        continue
-                    if error is None:
-                        written.set_result(None)
-                    else:
-                        written.set_exception(type(error)(*error.args))
-                self._wakes.wake()
-        finally:
-            self._flushing = None
 
     async def _look(self) -> None:
         known = -1

@@ -6,7 +6,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from backends.errors import BackendError, BackendUnavailable, Refused
 from backends.events.reading import AT_ONCE, PAGE_BYTES
@@ -32,6 +32,11 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE TABLE IF NOT EXISTS event_log (
     only INTEGER PRIMARY KEY CHECK (only = 1), name TEXT NOT NULL,
     trimmed INTEGER NOT NULL, bytes INTEGER NOT NULL);
+"""
+
+ENDS = """
+SELECT trimmed, (SELECT seq FROM sqlite_sequence WHERE name = 'events'), bytes,
+    (SELECT made FROM events ORDER BY number LIMIT 1) FROM event_log
 """
 
 
@@ -149,8 +154,8 @@ class SqliteLog:
         return self._run(work)
 
 
-def _one(connection: sqlite3.Connection, query: str) -> tuple[int, ...]:
-    found: tuple[int, ...] | None = connection.execute(query).fetchone()
+def _one(connection: sqlite3.Connection, query: str) -> tuple[Any, ...]:
+    found: tuple[Any, ...] | None = connection.execute(query).fetchone()
     if found is None:
         raise BackendError("events: the log's own row is gone")
     return found
@@ -166,11 +171,7 @@ def _state(connection: sqlite3.Connection) -> State:
 
 def _trim(connection: sqlite3.Connection, kept: Retention, now: float) -> None:
     """The oldest, a bounded number at a time."""
-    (held,) = _one(connection, "SELECT bytes FROM event_log")
-    _, trimmed, last = _state(connection)
-    (oldest,) = connection.execute(
-        "SELECT coalesce(min(made), 1e300) FROM (SELECT made FROM events ORDER BY number LIMIT 1)"
-    ).fetchone()
+    trimmed, last, held, oldest = _one(connection, ENDS)
     if last - trimmed <= kept.events and held <= kept.bytes and oldest >= now - kept.age:
         return
     rows = connection.execute(

@@ -6,10 +6,12 @@ name, what starts each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from statistics import median
+from typing import NamedTuple, Self
 
 from tests.engines.engine import Engine
 
@@ -17,13 +19,36 @@ Start = Callable[[Path], AbstractContextManager[str]]
 """From an empty folder to the URL of what runs while it is entered."""
 
 
+class Spent(NamedTuple):
+    """Seconds of the clock, and of this process's CPU, to which a busy machine does less."""
+
+    clock: float
+    cpu: float
+
+    @classmethod
+    async def by(cls, step: Callable[[], Awaitable[object]]) -> Self:
+        clock, cpu = time.perf_counter(), time.process_time()
+        await step()
+        return cls(time.perf_counter() - clock, time.process_time() - cpu)
+
+    @classmethod
+    def middle(cls, rounds: Sequence[Spent]) -> Self:
+        return cls(*(median(part) for part in zip(*rounds, strict=True)))
+
+
 class Row(NamedTuple):
-    """seconds: of all operations by the driver. bare_seconds: the same by the bare client."""
+    """seconds: of all operations by the driver. bare_seconds: the same by the bare client. cpu:
+    of this process, as a share of what the bare client takes."""
 
     name: str
     operations: int
     seconds: float
     bare_seconds: float | None = None
+    cpu: float | None = None
+
+    @classmethod
+    def beside(cls, name: str, operations: int, ours: Spent, bare: Spent) -> Self:
+        return cls(name, operations, ours.clock, bare.clock, ours.cpu / bare.cpu)
 
     def __str__(self) -> str:
         each = 1e6 * self.seconds / self.operations
@@ -31,7 +56,8 @@ class Row(NamedTuple):
         if self.bare_seconds is None:
             return said
         bare = 1e6 * self.bare_seconds / self.operations
-        return f"{said}{bare:10.1f}{each / bare:8.2f}"
+        said += f"{bare:10.1f}{each / bare:8.2f}"
+        return said if self.cpu is None else f"{said}{self.cpu:8.2f}"
 
 
 def server(kind: Callable[[Path], Engine]) -> Start:

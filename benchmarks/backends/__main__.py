@@ -15,7 +15,7 @@ import pytest
 from benchmarks.backends import Start
 
 HERE = Path(__file__).parent
-HEADS = f"{'a second':>12}{'us each':>10}{'bare us':>10}{'ratio':>8}"
+HEADS = f"{'a second':>12}{'us each':>10}{'bare us':>10}{'ratio':>8}{'CPU':>8}"
 
 
 def table(capability: str, module: Any, engine: str, start: Start) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from statistics import median
+from collections.abc import Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -21,7 +20,7 @@ from backends.jobs.job import new_id
 from backends.jobs.running import Running
 from backends.jobs.worker import Worker
 from backends.redis.link import Script
-from benchmarks.backends import Row, embedded, server
+from benchmarks.backends import Row, Spent, embedded, server
 from tests.engines.postgres import Postgres
 from tests.engines.redis import Redis
 
@@ -129,12 +128,6 @@ async def bare_of(url: str) -> Bare:
     return BarePostgres(await asyncpg.create_pool(url, min_size=8, max_size=8))
 
 
-async def timed(step: Callable[[], Awaitable[None]]) -> float:
-    begun = time.perf_counter()
-    await step()
-    return time.perf_counter() - begun
-
-
 async def measure(url: str) -> list[Row]:
     jobs = DRIVERS.open(url)
     await jobs.enqueue(NewJob("warm", "n"))
@@ -185,13 +178,13 @@ async def measure(url: str) -> list[Row]:
     )
     try:
         rounds = [
-            [(await timed(ours), await timed(theirs)) for _, _, ours, theirs in steps]
+            [(await Spent.by(ours), await Spent.by(theirs)) for _, _, ours, theirs in steps]
             for _ in range(ROUNDS)
         ]
     finally:
         await bare.close()
         await jobs.close()
     return [
-        Row(name, count, *(median(side) for side in zip(*taken, strict=True)))
+        Row.beside(name, count, *map(Spent.middle, zip(*taken, strict=True)))
         for (name, count, _, _), taken in zip(steps, zip(*rounds, strict=True), strict=True)
     ]

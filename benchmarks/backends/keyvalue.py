@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
-from statistics import median
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
 
 from backends.keyvalue import DRIVERS
-from benchmarks.backends import Row, embedded, server
+from benchmarks.backends import Row, Spent, embedded, server
 from tests.engines.redis import Redis as RedisServer
 from tests.engines.redis import RedisCluster as RedisClusterServer
 
@@ -29,24 +27,25 @@ VALUE = b"v" * 200
 Call = Callable[[int], Awaitable[object]]
 
 
-async def timed(call: Call, at_once: int) -> float:
-    async def some(first: int) -> None:
-        for number in range(first, OPERATIONS, at_once):
-            await call(number)
-
-    begun = time.perf_counter()
-    await asyncio.gather(*[some(first) for first in range(at_once)])
-    return time.perf_counter() - begun
-
-
 async def beside(name: str, ours: Call, bare: Call | None, at_once: int = 1) -> Row:
     """Medians of rounds that take turns."""
+
+    def all_of(call: Call) -> Callable[[], Awaitable[object]]:
+        async def some(first: int) -> None:
+            for number in range(first, OPERATIONS, at_once):
+                await call(number)
+
+        return lambda: asyncio.gather(*[some(first) for first in range(at_once)])
+
     one, other = [], []
     for _ in range(ROUNDS):
-        one.append(await timed(ours, at_once))
+        one.append(await Spent.by(all_of(ours)))
         if bare is not None:
-            other.append(await timed(bare, at_once))
-    return Row(name, OPERATIONS, median(one), median(other) if other else None)
+            other.append(await Spent.by(all_of(bare)))
+    mine = Spent.middle(one)
+    if not other:
+        return Row(name, OPERATIONS, mine.clock)
+    return Row.beside(name, OPERATIONS, mine, Spent.middle(other))
 
 
 async def measure(url: str) -> list[Row]:

@@ -17,7 +17,8 @@ from tests.engines.nats import Nats
 names = count()
 
 
-def opened(server: Nats, options: str = "timeout=10s", stream: str = "") -> Log:
+def opened(server: Nats, options: str = "timeout=60s", stream: str = "") -> Log:
+    """No test has the time that an answer has: closing waits for none."""
     name = stream or f"log{next(names)}"
     return cast(Log, DRIVERS.open(f"{server.url}/{name}?{options}"))
 
