@@ -124,7 +124,7 @@ class Listener(RequestStream):
         exchange = self.exchange
         if exchange is None:
             self._expire_idle()
-        elif self.begun or self.raw is not None or self.expects_body():
+        elif self.begun or self.raw is not None or self._body_flows():
             patience = DOUBT if self.left_amid else exchange.route.idle_timeout
             if self.moved() or now - self.active < patience:
                 self.deadline = max(self.active + patience, now)
@@ -139,10 +139,13 @@ class Listener(RequestStream):
         else:
             self._too_late(exchange)
 
+    def _body_flows(self) -> bool:
+        """Whether more of the request is due, and somebody is there to take it."""
+        return self.expects_body() and self.peer is not None and self.peer.ready()
+
     def _waits_for_body(self) -> bool:
         """Whether it is the client that does not go on."""
-        ready = self.peer is not None and self.peer.ready()
-        return ready and not self.held and not self.buffer
+        return self._body_flows() and not self.held and not self.buffer
 
     def _too_late(self, exchange: Exchange) -> None:
         exchange.failure = "timeout"

@@ -81,7 +81,8 @@ def site(new_site: Site, authorizer: ScriptedUpstream) -> Site:
     site.pool("few", route={"middlewares": ["few"]})
     site.pool("each", route={"middlewares": ["each"]})
     site.pool("tunnel", route={"middlewares": ["each"]})
-    brief = {"middlewares": ["few"], "upstream": "few", "timeout": {"request": "400ms"}}
+    timeout = {"request": "400ms", "idle": "60s"}
+    brief = {"middlewares": ["few"], "upstream": "few", "timeout": timeout}
     site.route("brief", "/brief", hosts=[HOST], **brief)
     return site.start()
 
@@ -316,6 +317,8 @@ def test_who_waits_longer_than_its_route_allows_gets_504(
     first.send(request("GET", "/1", few.server.host))
     few.has(1)
     assert_problem(impatient.get("/brief", HOST), 504)
+    impatient.send(request("POST", "/brief", HOST, body=b"which nobody takes yet"))
+    assert_problem(impatient.answer(), 504)
     assert site.gateway.metric(WAITING % "few") == 0
     few.go_on()
     assert first.answer().status == 200
