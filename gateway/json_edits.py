@@ -54,7 +54,9 @@ class JSONEdits:
 
 
 def _places(at: Any, steps: Steps, *, make: bool = False) -> Iterator[dict[str, Any]]:
-    """The objects at `steps`. make: what is no object or list on the way becomes an object."""
+    """The objects at `steps`. make: what is no object or list on the way becomes an object, but
+    for what should be a list.
+    """
     for number, step in enumerate(steps):
         if step == EVERY:
             for element in at if isinstance(at, list) else ():
@@ -63,7 +65,7 @@ def _places(at: Any, steps: Steps, *, make: bool = False) -> Iterator[dict[str, 
         if not isinstance(at, dict):
             return
         below = at.get(step)
-        if make and not isinstance(below, dict | list):
+        if make and not isinstance(below, dict | list) and steps[number + 1 :][:1] != (EVERY,):
             below = at[step] = {}
         at = below
     if isinstance(at, dict):

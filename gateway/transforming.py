@@ -9,7 +9,8 @@ from gateway import finishing
 from gateway.errors import Problem
 
 if TYPE_CHECKING:
-    from gateway.exchange import BodyTransform
+    from gateway.exchange import BodyTransform, Exchange
+    from gateway.http1.headers import Headers
     from gateway.http1.response import ResponseHead
     from gateway.listener import Listener
     from gateway.peer import Peer
@@ -19,6 +20,34 @@ log = logging.getLogger("gateway.request")
 
 PIECE = 64 * 1024
 """Bytes that are transformed before others have their turn."""
+
+
+DIGESTS = ("Content-MD5", "Digest", "Content-Digest", "Repr-Digest")
+
+
+def forget_digests(headers: Headers) -> None:
+    """They are of a body with other bytes (RFC 9530)."""
+    for name in DIGESTS:
+        headers.remove(name)
+
+
+def describe_anew(headers: Headers) -> None:
+    """The answer's body will have other bytes: its tag becomes weak (RFC 9110, 8.8.1)."""
+    forget_digests(headers)
+    headers.remove("Accept-Ranges")
+    tag = headers.get("etag")
+    if tag is not None and tag[:2] != "W/":
+        headers.set("ETag", "W/" + tag)
+
+
+def confirm_tag(exchange: Exchange) -> None:
+    """A 304 names the tag that the client has, which is the weak one where bytes were changed;
+    a strong one would not match what it keeps (RFC 9111, 4.3.4).
+    """
+    headers = exchange.answer.headers
+    tag = headers.get("etag")
+    if tag and any(f"W/{tag}" in held for held in exchange.headers.getall("if-none-match")):
+        headers.set("ETag", f"W/{tag}")
 
 
 class Sink(Protocol):
@@ -87,7 +116,7 @@ class TransformedAnswer:
     def start(self, head: ResponseHead, body: bytes, complete: bool) -> None:
         """Send the head, and the body as far as it has come."""
         listener = self.listener
-        lines = [head.start, *without_length(head.lines)]
+        lines = [head.start, *without_framing(head.lines)]
         whole = complete and len(body) <= PIECE
         if whole:
             data = self._transformed(body, last=True)
@@ -183,8 +212,9 @@ class TransformedAnswer:
         self.peer.cancel()
 
 
-def without_length(lines: list[bytes]) -> list[bytes]:
-    return [line for line in lines if line[:15].lower() != b"content-length:"]
+def without_framing(lines: list[bytes]) -> list[bytes]:
+    framing = (b"content-length", b"trailer")
+    return [line for line in lines if line.partition(b":")[0].lower() not in framing]
 
 
 class CollectedAnswer:
@@ -220,7 +250,7 @@ class CollectedAnswer:
         if exchange.transform is not None:
             TransformedAnswer(listener, self.call, exchange.transform).start(head, body, True)
             return
-        lines = [head.start, *without_length(head.lines), b"Content-Length: %d" % len(body)]
+        lines = [head.start, *without_framing(head.lines), b"Content-Length: %d" % len(body)]
         listener.connection_line(lines)
         listener.relay_last(b"\r\n".join([*lines, b"", body]))
 

@@ -16,6 +16,7 @@ from gateway.exchange import Exchange
 from gateway.http1.headers import Headers
 from gateway.middleware import Middleware
 from gateway.plugin import Context
+from gateway.transforming import confirm_tag, describe_anew
 
 # What is small already, or compressed within, is not among them.
 TYPES = [
@@ -65,6 +66,8 @@ class Compress(Middleware[CompressOptions]):
     def response(self, exchange: Exchange) -> None:
         answer = exchange.answer
         headers = answer.headers
+        if answer.status == 304:
+            confirm_tag(exchange)
         kind = headers.get("content-type")
         if (
             kind is None
@@ -84,10 +87,7 @@ class Compress(Middleware[CompressOptions]):
             return
         exchange.transform = CompressedBody(coding, self.options.level, at_once=length is None)
         headers.set("Content-Encoding", coding)
-        headers.remove("Accept-Ranges")
-        tag = headers.get("etag")
-        if tag is not None and tag[:2] != "W/":
-            headers.set("ETag", "W/" + tag)  # the bytes differ, what they say does not
+        describe_anew(headers)
 
 
 def _matcher(types: list[str]) -> Callable[[str], bool]:

@@ -16,9 +16,7 @@ from gateway.http1.headers import Headers
 from gateway.json_edits import JSONEdits, NotJSON
 from gateway.middleware import Middleware
 from gateway.plugin import Context
-from gateway.transforming import BodyRefused
-
-NOT_OF_THE_NEW_BODY = ("Content-MD5", "Digest", "Content-Digest", "Repr-Digest", "Accept-Ranges")
+from gateway.transforming import BodyRefused, confirm_tag, describe_anew, forget_digests
 
 
 class BodyEdits(Section, frozen=True):
@@ -64,7 +62,11 @@ class RewriteBody(Middleware[RewriteBodyOptions]):
         if self._on_response:
             for name in ("Accept-Encoding", "Range", "If-Range"):
                 headers.remove(name)
-        if not self._on_request or exchange.content_length == 0 or not _is_json(headers):
+        if not self._on_request or exchange.content_length == 0:
+            return None
+        if len(headers.getall("content-type")) > 1:
+            return Problem(400, "The body is said to be of more than one type.", close=True)
+        if not _is_json(headers):
             return None
         if "content-encoding" in headers:
             return Problem(415, "This route takes JSON without a content coding.", close=True)
@@ -80,18 +82,19 @@ class RewriteBody(Middleware[RewriteBodyOptions]):
             exchange.replace_body(self._on_request.apply(body, exchange))
         except NotJSON:
             return Problem(400, "The body is not JSON, though it says so.")
+        forget_digests(exchange.headers)
         return None
 
     def response(self, exchange: Exchange) -> None:
         answer = exchange.answer
         headers = answer.headers
-        if not self._on_response or not exchange.reached_endpoint or not _is_json(headers):
+        if not self._on_response or not exchange.reached_endpoint:
             return
-        for name in NOT_OF_THE_NEW_BODY:
-            headers.remove(name)
-        tag = headers.get("etag")
-        if tag is not None and tag[:2] != "W/":
-            headers.set("ETag", "W/" + tag)
+        if answer.status == 304:
+            confirm_tag(exchange)
+        if not _is_json(headers):
+            return
+        describe_anew(headers)
         if exchange.method == "HEAD" or answer.status == 304:
             headers.remove("Content-Length")  # of the body as it was
         elif not answer.fixed:

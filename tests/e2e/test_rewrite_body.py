@@ -108,13 +108,14 @@ def chunked(data: bytes, size: int = 7) -> bytes:
 
 
 def in_chunks(body: bytes) -> bytes:
-    head = f"HTTP/1.1 200 OK\r\n{JSON}\r\nTransfer-Encoding: chunked\r\n\r\n"
-    return head.encode() + chunked(body)
+    head = f"HTTP/1.1 200 OK\r\n{JSON}\r\nTrailer: X-T\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head.encode() + chunked(body)[:-2] + b"X-T: 1\r\n\r\n"
 
 
 def whole(message: Message) -> object:
     assert message.complete
     assert message.value("Transfer-Encoding") is None
+    assert message.value("Trailer") is None
     return message.json()
 
 
@@ -125,10 +126,11 @@ def test_a_request_arrives_rewritten_with_its_new_length(
     client: Client, upstream: ScriptedUpstream
 ) -> None:
     for _ in range(2):
-        client.send(post("/", upstream.host, BODY))
+        client.send(post("/", upstream.host, BODY, "Content-Digest: sha-256=:x:"))
         assert client.answer().body == b"ok"
     seen = upstream.requests[-1]
     assert seen.json() == ARRIVES
+    assert seen.value("Content-Digest") is None
     assert seen.value("Content-Length") == b"%d" % len(seen.body)
 
 
@@ -281,6 +283,12 @@ def test_an_answer_with_an_etag_has_a_weak_one(client: Client, upstream: Scripte
     message = client.get("/", upstream.host)
     assert message.value("ETag") == b'W/"a"'
     assert message.value("Digest") is None
+
+
+def test_a_304_confirms_the_weak_tag(client: Client, upstream: ScriptedUpstream) -> None:
+    upstream.script = replying(b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\n\r\n')
+    assert client.get("/", upstream.host, 'If-None-Match: W/"a"').value("ETag") == b'W/"a"'
+    assert client.get("/", upstream.host, 'If-None-Match: "a"').value("ETag") == b'"a"'
 
 
 def test_answers_of_other_types_stream_as_they_are(

@@ -36,6 +36,9 @@ def edited(document: Any, **edits: Any) -> Any:
         ({}, {"add": {"a.b": {"c": [1, None]}}}, {"a": {"b": {"c": [1, None]}}}),
         ({"a": "x"}, {"add": {"a.b": 1}}, {"a": {"b": 1}}),
         ({"a": [{}, 1]}, {"add": {"a.*.b": True}}, {"a": [{"b": True}, 1]}),
+        ({}, {"add": {"a.*.b": 1, "c.d.*.e": 1}}, {"c": {}}),
+        ({"a": None}, {"add": {"a.*.b": 1}}, {"a": None}),
+        ({"a": [{}]}, {"add": {"a.*.b.c": 1}}, {"a": [{"b": {"c": 1}}]}),
         ({"a": 1}, {"add": {"a": 2}}, {"a": 2}),
         ({}, {"add": {"t": "${header:x-tenant}/${jwt.sub}!"}}, {"t": "acme/änn\n!"}),
         ({}, {"add": {"t": "${header:x-none}", "u": "plain"}}, {"t": "", "u": "plain"}),
@@ -58,7 +61,7 @@ def test_what_is_not_named_stays_exact() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"{}x", b"NaN", b'"\\ud800"', b'"\xff"', b"[" * 100_000, b"[1e999]"],
+    [b"", b"{", b"{}x", b"NaN", b'"\\ud800"', b'"\xff"', b"[" * 100_000, b"[1e999]", b"9" * 5000],
 )
 def test_what_is_not_json_is_refused(body: bytes) -> None:
     with pytest.raises(NotJSON):

@@ -126,8 +126,22 @@ def test_a_strong_etag_becomes_weak() -> None:
     assert answered(compress(), ("ETag", '"a"'), accepts=[])[1].headers.get("etag") == '"a"'
 
 
-def test_ranges_of_it_are_not_offered() -> None:
-    assert "accept-ranges" not in answered(compress(), ("Accept-Ranges", "bytes"))[1].headers
+@pytest.mark.parametrize(
+    ("held", "confirmed"),
+    [('W/"a"', 'W/"a"'), ('"b", W/"a"', 'W/"a"'), ('"a"', '"a"'), ('W/"b"', '"a"')],
+)
+def test_a_304_confirms_the_tag_that_the_client_has(held: str, confirmed: str) -> None:
+    accepts = [*GZIP, ("If-None-Match", held)]
+    head = answered(compress(), ("ETag", '"a"'), status=304, kind="", accepts=accepts)[1]
+    assert head.headers.get("etag") == confirmed
+
+
+@pytest.mark.parametrize(
+    "name", ["Accept-Ranges", "Content-MD5", "Content-Digest", "Repr-Digest", "Digest"]
+)
+def test_what_is_said_of_the_plain_bytes_goes(name: str) -> None:
+    assert name not in answered(compress(), (name, "x"))[1].headers
+    assert name in answered(compress(), (name, "x"), accepts=[])[1].headers
 
 
 def test_twice_on_a_route_it_compresses_once() -> None:

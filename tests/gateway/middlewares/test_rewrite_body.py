@@ -90,6 +90,15 @@ async def test_a_request_in_a_coding_is_415() -> None:
     assert refusal.status == 415
 
 
+async def test_two_types_are_none() -> None:
+    for types in ([JSON, ("content-type", "text/plain")], [("Content-Type", "text/plain"), JSON]):
+        exchange = request("POST", headers=types)
+        exchange.content_length = 5
+        refusal = await ask(rewrite(request=EDITS), exchange)
+        assert refusal is not None
+        assert refusal.status == 400
+
+
 def test_only_edits_of_answers_concern_the_way_back() -> None:
     assert fold([("it", rewrite(response=EDITS))]).transforms
     assert not fold([("it", rewrite(request=EDITS))]).transforms
