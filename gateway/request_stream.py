@@ -113,6 +113,7 @@ class RequestStream(ClientConnection):
         length = exchange.content_length
         if length is None:
             self.chunked = ChunkedBody()
+            exchange.unwelcome = self.chunked.unwelcome
         else:
             self.left = length
         self.begun = False

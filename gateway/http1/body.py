@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gateway.http1 import fields
 
 MAX_SIZE_LINE = 256
@@ -20,7 +22,8 @@ class ChunkedBody:
 
     `feed` returns how many bytes of its argument belong to the body; fewer than all only when
     the body is whole, and then `complete` is set. `size` counts the bytes of data so far. With
-    `decoded` the data itself is collected there, for a peer that knows no chunks.
+    `decoded` the data itself is collected there, for a peer that knows no chunks. unwelcome:
+    whether no trailer may bear a name, by whoever has taken away its fields.
     """
 
     __slots__ = (
@@ -32,12 +35,14 @@ class ChunkedBody:
         "complete",
         "decoded",
         "size",
+        "unwelcome",
     )
 
     def __init__(self, decoded: list[bytes] | None = None) -> None:
         self.complete = False
         self.size = 0
         self.decoded = decoded
+        self.unwelcome: list[Callable[[bytes], bool]] = []
         self._state = self._size_line
         self._line = b""
         self._left = 0
@@ -121,6 +126,8 @@ class ChunkedBody:
         lowered = name.lower().replace(b"_", b"-")
         if lowered in fields.NOT_IN_A_TRAILER or lowered.startswith(b"x-forwarded-"):
             raise BadBody("a trailer frames, routes or vouches for the message")
+        if any(unwelcome(name) for unwelcome in self.unwelcome):
+            raise BadBody("a trailer bears the name of a field that this route takes away")
         return at
 
     def _take_line(self, data: bytes, at: int, most: int) -> tuple[bytes | None, int]:

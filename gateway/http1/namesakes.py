@@ -30,7 +30,7 @@ class Namesakes:
         self._harmless: set[bytes] = set()
 
     def drop(self, request: RequestHead) -> None:
-        """Take them away, also from what a trusted proxy has passed on."""
+        """Take them away, also from what a trusted proxy has passed on, and let none come later."""
         if not self._names and not self._prefixes:
             return
         for name in {line.partition(b":")[0] for line in request.lines} - self._harmless:
@@ -40,6 +40,8 @@ class Namesakes:
                 self._remember(name)
         if request.forwarded is not None:
             request.forwarded[:] = [line for line in request.forwarded if not self._spoofed(line)]
+        if request.unwelcome is not None:
+            request.unwelcome.append(self._has)
 
     def _has(self, name: bytes) -> bool:
         spelled = one_spelling(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from gateway.http1 import fields
 from gateway.http1.fields import CONTENT_LENGTH, HOST, UNKNOWN, FieldKinds
@@ -38,8 +39,8 @@ class RequestHead:
     received, hop-by-hop ones gone.
     forwarded: X-Forwarded-*, Forwarded and X-Request-ID, to be believed or not. origin_form:
     the target was a path, not a whole URL. content_length: None when the body is chunked.
-    keep_alive: the client wants the connection to stay. upgrade: the protocol asked for, when
-    `Connection: upgrade` names it too.
+    keep_alive: the client wants the connection to stay. unwelcome: its ChunkedBody's, if the body
+    is chunked. upgrade: the protocol asked for, when `Connection: upgrade` names it too.
     """
 
     __slots__ = (
@@ -58,6 +59,7 @@ class RequestHead:
         "query",
         "request_target",
         "start",
+        "unwelcome",
         "upgrade",
     )
 
@@ -78,6 +80,7 @@ class RequestHead:
         self.expect = False
         self.upgrade: bytes | None = None
         self.forwarded: list[bytes] | None = None
+        self.unwelcome: list[Callable[[bytes], bool]] | None = None
         self._headers: HeaderLines | None = None
 
     def getall(self, name: str) -> list[str]:

@@ -231,6 +231,17 @@ def test_the_service_says_who_it_is_and_the_client_cannot(
     assert asked.value("X-Request-ID") == seen.value("X-Request-ID")
 
 
+def test_the_client_cannot_say_who_it_is_in_a_trailer_either(
+    client: Client, scenes: dict[str, Scene]
+) -> None:
+    scenes["authorizer"].answer = answer(b"yes", "X-User: ann")
+    upstream = scenes["session"].server
+    client.send(request("POST", "/", upstream.host, "Transfer-Encoding: chunked"))
+    client.send(b"1\r\na\r\n0\r\nX_User: root\r\n\r\n")
+    assert_problem(client.answer(), 400)
+    assert all(seen.trailers == [] for seen in upstream.requests)
+
+
 def test_its_refusal_reaches_the_client_and_nothing_the_upstream(
     client: Client, scenes: dict[str, Scene]
 ) -> None:

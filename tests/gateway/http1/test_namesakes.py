@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.http1.body import BadBody, ChunkedBody
 from gateway.http1.fields import REMEMBERED
 from gateway.http1.namesakes import Namesakes
 from gateway.http1.request import RequestHead
@@ -37,6 +38,18 @@ def test_what_a_trusted_proxy_passed_on_goes_but_for_what_the_gateway_extends() 
     request.forwarded = [b"X-Forwarded-User: root", *own, b"X_Forwarded_For: 1"]
     Namesakes(["x-forwarded-user"], ["x-forwarded-"]).drop(request)
     assert request.forwarded == own
+
+
+@pytest.mark.parametrize("name", [b"X-User", b"x_user", b"X-Internal-Id"])
+def test_no_trailer_brings_it_later(name: bytes) -> None:
+    body = ChunkedBody()
+    request = RequestHead()
+    request.lines, request.unwelcome = [], body.unwelcome
+    Namesakes(["X-User"], ["x-internal-"]).drop(request)
+    Namesakes([]).drop(request)
+    body.feed(b"0\r\nX-Users: 1\r\n")
+    with pytest.raises(BadBody, match="takes away"):
+        body.feed(name + b": root\r\n\r\n")
 
 
 def test_the_memory_of_harmless_names_is_bounded() -> None:
