@@ -24,6 +24,15 @@ OnEnd = Callable[[AsyncConnection, Sequence[str]], Awaitable[None]]
 WAITING = RECENT = 600
 TOUCHED = 60
 """Seconds between notes of when a session was last seen."""
+LIVES = sa.and_(
+    sessions.c.expires_at > sa.bindparam("now"), sessions.c.seen_at > sa.bindparam("unused")
+)
+"""Of a session's row, with the parameters of `Sessions.when`."""
+BEGUN = (
+    sa.select(sessions)
+    .join(accounts, accounts.c.id == sessions.c.account_id)
+    .where(sessions.c.hash == sa.bindparam("token"), LIVES, ~accounts.c.disabled)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,32 +91,29 @@ class Sessions:
         token = cookie_of(request, self.cookie)
         if not token:
             return None
-        now = int(self._clock())
-        query = (
-            sa.select(sessions)
-            .join(accounts, accounts.c.id == sessions.c.account_id)
-            .where(sessions.c.hash == _hash(token), self._lives(now), ~accounts.c.disabled)
-        )
+        when = self.when()
         async with self._sql.read() as connection:
-            row = (await connection.execute(query)).first()
+            row = (await connection.execute(BEGUN, {"token": _hash(token), **when})).first()
         if row is None:
             return None
+        now = when["now"]
         if row.seen_at <= now - TOUCHED:
             seen = sessions.update().where(sessions.c.hash == row.hash).values(seen_at=now)
             async with self._sql.write() as connection:
                 await connection.execute(seen)
         return _session_of(row)
 
-    def living(self, session_id: str) -> sa.ColumnElement[bool]:
-        """Its row, while it lives."""
-        return sa.and_(sessions.c.id == session_id, self._lives(int(self._clock())))
+    def when(self) -> dict[str, int]:
+        """Since when a session that lives was not unused: the parameters of LIVES."""
+        now = int(self._clock())
+        return {"now": now, "unused": now - self._options.session_idle}
 
     async def used(self, connection: AsyncConnection, session_id: str, seen_at: int) -> None:
         """A client goes on for the person. seen_at: what its row says."""
-        now = int(self._clock())
-        if seen_at <= now - TOUCHED:
-            mine = sessions.update().where(self.living(session_id))
-            await connection.execute(mine.values(seen_at=now))
+        when = self.when()
+        if seen_at <= when["now"] - TOUCHED:
+            mine = sessions.update().where(sessions.c.id == session_id, LIVES)
+            await connection.execute(mine.values(seen_at=when["now"]), when)
 
     def recent(self, session: Session) -> bool:
         """Whether the person was asked for the password in the last ten minutes."""
@@ -146,11 +152,9 @@ class Sessions:
         }
         before = _hash(cookie_of(request, self.cookie))
         async with self._sql.write() as connection:
-            mine = sa.and_(
-                sessions.c.hash == before, sessions.c.account_id == account_id, self._lives(now)
-            )
+            mine = sa.and_(sessions.c.hash == before, sessions.c.account_id == account_id, LIVES)
             gone = sessions.delete().where(mine).returning(sessions.c.id, sessions.c.created_at)
-            row = (await connection.execute(gone)).first()
+            row = (await connection.execute(gone, self.when())).first()
             if row is not None:
                 values |= {"id": row.id, "created_at": row.created_at}
             elif onward:
@@ -187,15 +191,14 @@ class Sessions:
 
     async def of_account(self, account_id: str) -> list[Session]:
         """Those that live, the last seen first; a hundred at most."""
-        now = int(self._clock())
         query = (
             sa.select(sessions)
-            .where(sessions.c.account_id == account_id, ~sessions.c.waiting, self._lives(now))
+            .where(sessions.c.account_id == account_id, ~sessions.c.waiting, LIVES)
             .order_by(sessions.c.seen_at.desc(), sessions.c.id)
             .limit(100)
         )
         async with self._sql.read() as connection:
-            return [_session_of(row) for row in await connection.execute(query)]
+            return [_session_of(row) for row in await connection.execute(query, self.when())]
 
     async def end(self, account_id: str, session_id: str) -> bool:
         """Whether there was such a session of this account."""
@@ -226,10 +229,6 @@ class Sessions:
         for row in rows:
             await record(connection, "session_ended", account=row.account_id, session=row.id)
         return ids
-
-    def _lives(self, now: int) -> sa.ColumnElement[bool]:
-        idle = sessions.c.seen_at > now - self._options.session_idle
-        return sa.and_(sessions.c.expires_at > now, idle)
 
 
 def _hash(token: str) -> bytes:

@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from plugins.auth.audit.tables import events
 
+ADD = events.insert()
+
 
 async def record(
     connection: AsyncConnection,
@@ -27,14 +29,15 @@ async def record(
     details: no secrets and no passwords; the address of a mailbox only where it is the matter.
     """
     await connection.execute(
-        events.insert().values(
-            at=int(time.time()),
-            event=event,
-            account_id=account,
-            client_id=client,
-            session_id=session,
-            address=address,
-            actor=actor,
-            details=orjson.dumps(details).decode(),
-        )
+        ADD,
+        {
+            "at": int(time.time()),
+            "event": event,
+            "account_id": account,
+            "client_id": client,
+            "session_id": session,
+            "address": address,
+            "actor": actor,
+            "details": orjson.dumps(details).decode(),
+        },
     )
