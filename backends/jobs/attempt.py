@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 from backends.jobs.job import Claimed, Outcome, Verdict
@@ -26,8 +25,10 @@ class Attempt:
         self.running = Running(queue, claimed)
         self._handler = handler
         self._ended = ended
-        self._until = time.monotonic() + claimed.timeout + GRACE
-        self.task = asyncio.get_running_loop().create_task(self._outcome())
+        self._expired = False
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(claimed.timeout, self._expire)
+        self.task = loop.create_task(self._outcome())
         self.task.add_done_callback(self._done)
 
     def stop(self, why: str) -> None:
@@ -38,9 +39,15 @@ class Attempt:
 
     def outstayed(self) -> bool:
         """Whether the handler goes on though its time is over; its lease may lapse."""
-        return time.monotonic() > self._until and not self.task.done()
+        over = asyncio.get_running_loop().time() > self._timer.when() + GRACE
+        return over and not self.task.done()
+
+    def _expire(self) -> None:
+        if self.running.stopped_by is None:
+            self._expired = self.task.cancel()
 
     def _done(self, task: asyncio.Task[Outcome]) -> None:
+        self._timer.cancel()
         if task.cancelled():
             self._ended(self._stopped())
         elif (error := task.exception()) is not None:
@@ -53,23 +60,22 @@ class Attempt:
         if self._handler is None:
             return self._retry(f"this worker has no handler named {job.name}")
         try:
-            async with asyncio.timeout(job.timeout) as limit:
-                result = await self._handler(job)
+            result = await self._handler(job)
         except GiveUp as error:
             return Outcome(job.id, job.fence, Verdict.DEAD, error=described(error))
         except TryLater as error:
             return self._retry(described(error), error.seconds)
         except Exception as error:  # noqa: BLE001 - a handler may raise anything
-            if isinstance(error, TimeoutError) and limit.expired():
-                return self._retry(f"it took longer than {job.timeout:g} s")
             return self._retry(described(error))
         return Outcome(job.id, job.fence, Verdict.DONE, result=result)
 
     def _stopped(self) -> Outcome:
-        verdict = STOPPED.get(self.running.stopped_by or "")
-        if verdict is None:
-            return self._retry("the handler cancelled itself")
-        return Outcome(self.running.id, self.running.fence, verdict)
+        job = self.running
+        if verdict := STOPPED.get(job.stopped_by or ""):
+            return Outcome(job.id, job.fence, verdict)
+        if self._expired:
+            return self._retry(f"it took longer than {job.timeout:g} s")
+        return self._retry("the handler cancelled itself")
 
     def _retry(self, error: str, delay: float | None = None) -> Outcome:
         job = self.running

@@ -165,6 +165,7 @@ def known(queue: str, ids: Sequence[str] | None = ()) -> None:
         named("id", job_id)
 
 
+@lru_cache(256)
 def rules(attempts: int, stored: bytes | str) -> tuple[Retry, float]:
     """How it is retried, and the seconds of one attempt."""
     first, factor, longest, timeout = orjson.loads(stored)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from secrets import token_hex
 from typing import Any, NamedTuple
+
+import msgspec
 
 MOST_AT_ONCE = 1000
 """Jobs, beats, outcomes or ids in one call; Refused above it."""
@@ -55,8 +57,7 @@ def new_id() -> str:
     return token_hex(16)
 
 
-@dataclass(frozen=True, slots=True)
-class NewJob:
+class NewJob(msgspec.Struct, frozen=True):
     """queue: whose workers run it. name: of the handler. payload: any JSON.
 
     delay: seconds until it may run. priority: -100 to 100, higher runs first. unique: while a
@@ -72,7 +73,7 @@ class NewJob:
     unique: str | None = None
     retry: Retry = RETRY
     timeout: float = 300.0
-    id: str = field(default_factory=new_id)
+    id: str = msgspec.field(default_factory=new_id)
 
 
 class Ticket(NamedTuple):

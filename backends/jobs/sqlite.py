@@ -76,6 +76,7 @@ class SqliteJobs:
         self._ended: dict[str, int] = {}
         self._tidied: dict[str, float] = {}
         self._counted: dict[str, tuple[float, int]] = {}
+        self._more: set[str] = set()  # queues that gave all that was asked for
 
     async def check(self) -> None:
         await self._thread.run(lambda db: db.execute("SELECT count(*) FROM queues").fetchone())
@@ -101,9 +102,8 @@ class SqliteJobs:
         if not db.execute("SELECT 1 FROM queues WHERE queue = ?", (new[0].queue,)).fetchone():
             db.execute("INSERT INTO queues VALUES (?)", (new[0].queue,))
         now = time.time()
-        if len(new) > 1 and _all(db, sql.INSERT, [_row(one, now) for one in new]):
-            return [Ticket(one.id, True) for one in new]
-        return [_insert(db, one, now) for one in new]
+        cursor = db.cursor()
+        return [_insert(cursor, one, now) for one in new]
 
     def _make_room(self, db: sqlite3.Connection, queue: str, more: int) -> None:
         """Counts once a second: a little over the bound is no harm, counting always would be."""
@@ -188,9 +188,11 @@ class SqliteJobs:
         known(queue)
         claimable(count, lease)
         tidy = time.monotonic() - self._tidied.get(queue, 0.0) > TIDY_EVERY
-        if tidy or await self._to_do(queue):
-            return await self._thread.run(partial(self._claim, queue, worker, count, lease))
-        return Claims([], await self._next(queue))
+        if not (tidy or queue in self._more or await self._to_do(queue)):
+            return Claims([], await self._next(queue))
+        claims = await self._thread.run(partial(self._claim, queue, worker, count, lease))
+        (self._more.add if len(claims.jobs) == count else self._more.discard)(queue)
+        return claims
 
     def _claim(
         self, queue: str, worker: str, count: int, lease: float, db: sqlite3.Connection
@@ -222,11 +224,8 @@ class SqliteJobs:
 
         def step(db: sqlite3.Connection) -> list[bool]:
             now = time.time()
-            rows = [_end(queue, now, *end) for end in ends]
-            if _all(db, sql.FINISH, rows):
-                held = [True] * len(rows)
-            else:
-                held = [db.execute(sql.FINISH, row).rowcount > 0 for row in rows]
+            finish = db.cursor().execute
+            held = [finish(sql.FINISH, _end(queue, now, *end)).rowcount > 0 for end in ends]
             self._ended[queue] = self._ended.get(queue, 0) + len(held)
             if self._ended[queue] >= TIDY_AFTER:
                 self._tidy(db, queue)
@@ -279,25 +278,13 @@ class SqliteJobs:
         )
 
 
-def _all(db: sqlite3.Connection, statement: str, rows: list[tuple[Any, ...]]) -> bool:
-    """Whether each row made its change; else none has. Many are faster in one call."""
-    before = db.total_changes
-    db.execute("SAVEPOINT every")
-    db.executemany(statement, rows)
-    whole = db.total_changes - before == len(rows)
-    if not whole:
-        db.execute("ROLLBACK TO every")
-    db.execute("RELEASE every")
-    return whole
-
-
 def _row(new: Entry, now: float) -> tuple[Any, ...]:
     state = "delayed" if new.delay > 0 else "ready"
     values = (new.queue, new.id, new.name, state, new.payload, new.priority, new.unique)
     return (*values, new.attempts, new.rules, now, now + new.delay)
 
 
-def _insert(db: sqlite3.Connection, new: Entry, now: float) -> Ticket:
+def _insert(db: sqlite3.Cursor, new: Entry, now: float) -> Ticket:
     if db.execute(sql.INSERT, _row(new, now)).rowcount > 0:
         return Ticket(new.id, True)
     (there,) = db.execute(sql.STANDING_FOR, (new.queue, new.id, new.unique)).fetchone()

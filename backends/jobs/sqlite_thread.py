@@ -116,10 +116,27 @@ class SqliteThread:
 
 
 def _together(connection: sqlite3.Connection, batch: list[Asked]) -> list[Any]:
-    """An answer each, an exception where a step failed."""
+    """An answer each, an exception where a step failed.
+
+    Each would have to be done within a savepoint, so that one that fails takes no other with it;
+    as few do, and savepoints are a third of the cost, that is for a second try.
+    """
+    try:
+        return _transaction(connection, batch, _plainly)
+    except (sqlite3.OperationalError, sqlite3.InternalError):
+        raise  # the file's fault, and so everybody's
+    except Exception:  # noqa: BLE001 - a step's own; the thread goes on
+        return _transaction(connection, batch, _alone)
+
+
+def _transaction(
+    connection: sqlite3.Connection,
+    batch: list[Asked],
+    answer: Callable[[sqlite3.Connection, Asked], Any],
+) -> list[Any]:
     connection.execute("BEGIN IMMEDIATE" if any(ask.writes for ask in batch) else "BEGIN")
     try:
-        answers = [_alone(connection, ask) for ask in batch]
+        answers = [answer(connection, ask) for ask in batch]
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -128,15 +145,18 @@ def _together(connection: sqlite3.Connection, batch: list[Asked]) -> list[Any]:
     return answers
 
 
+def _plainly(connection: sqlite3.Connection, ask: Asked) -> Any:
+    # Nobody waits for it any more: a claim would be held by nobody.
+    return None if ask.answer.done() else ask.step(connection)
+
+
 def _alone(connection: sqlite3.Connection, ask: Asked) -> Any:
-    if ask.answer.done():
-        return None  # nobody waits for it any more: a claim would be held by nobody
     connection.execute("SAVEPOINT step")
     try:
-        answer = ask.step(connection)
+        answer = _plainly(connection, ask)
     except (sqlite3.OperationalError, sqlite3.InternalError):
-        raise  # the file's fault, and so everybody's
-    except Exception as error:  # noqa: BLE001 - this step's own; the thread goes on
+        raise
+    except Exception as error:  # noqa: BLE001 - whoever asked is told
         connection.execute("ROLLBACK TO step")
         answer = _translated(error)
     connection.execute("RELEASE step")
