@@ -16,7 +16,8 @@ from gateway import finishing
 from gateway.errors import Problem
 from gateway.exchange import Exchange
 from gateway.plugin_handler import NO_LIMIT, PluginHandler
-from gateway.plugin_head import plugin_head
+from gateway.plugin_head import path_and_query, plugin_head, plugin_lines
+from gateway.plugin_message import plugin_message
 
 if TYPE_CHECKING:
     from gateway.listener import Listener
@@ -70,6 +71,7 @@ class Handlers:
         self._started = 0.0
 
     def begin(self, endpoint: InProcess, exchange: Exchange) -> None:
+        target = path_and_query(exchange, endpoint.rewrite)
         handler = self._by_site.get(endpoint.site)
         if handler is None or handler.ended:
             handler = self._by_site[endpoint.site] = PluginHandler(endpoint.site, self)
@@ -79,7 +81,12 @@ class Handlers:
             handler.resume_writing()  # the client took the rest of an earlier answer since
         listener = self.listener
         listener.peer = self
-        handler.take(plugin_head(exchange, endpoint.rewrite, listener))
+        lines = plugin_lines(exchange, listener)
+        message = plugin_message(exchange, target, lines, listener.last)
+        if message is not None:
+            handler.take_message(message)
+            return
+        handler.take(plugin_head(exchange, target, lines))
         listener.pump()
 
     def upgraded(self) -> None:

@@ -22,6 +22,7 @@ from gateway import finishing
 from gateway.errors import Problem
 from gateway.exchange import Exchange
 from gateway.plugin_answer import PluginAnswer, as_aiohttp, not_found
+from gateway.whole_answer import whole_answer
 
 if TYPE_CHECKING:
     from gateway.inprocess import Handlers, Site
@@ -78,7 +79,11 @@ class PluginHandler(RequestHandler):
             message, payload = self._messages.popleft()
             assert self._parser is not None
             self._parser.message_consumed()
-            self._task_handler = self._loop.create_task(self._serve(message, payload))
+            self.take_message(message, payload)
+
+    def take_message(self, message: Any, payload: Any = EMPTY_PAYLOAD) -> None:
+        """A request as aiohttp's parser reads it."""
+        self._task_handler = self._loop.create_task(self._serve(message, payload))
 
     async def _serve(self, message: Any, payload: Any) -> None:
         """What `RequestHandler.start` does for a request, in a task and a context of its own."""
@@ -116,8 +121,9 @@ class PluginHandler(RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         if isinstance(resp, web.HTTPException) and resp is _router_s_refusal(request):
             resp = not_found(request, resp)
-        listener = self._listener
         try:
+            if self._sent_whole(request, resp):
+                return resp, False
             finished = await super().finish_response(request, resp, start_time)
         except Exception as error:
             if isinstance(error, ConnectionError) or not self._is_current(request):
@@ -125,9 +131,25 @@ class PluginHandler(RequestHandler):
             self._fail(request["exchange"], error)
             raise ConnectionResetError("the answer failed") from error
         if self._is_current(request):
-            listener.last = listener.last or not finished[0].keep_alive
-            self._handlers.answered()
+            self._answered(finished[0])
         return finished
+
+    def _sent_whole(self, request: web.BaseRequest, response: web.StreamResponse) -> bool:
+        """Whether the answer went out here and now."""
+        if not self._is_current(request) or self._paused or self._upgraded or not self.transport:
+            return False
+        data = whole_answer(request, response, request._state["exchange"])
+        if data is None:
+            return False
+        request._finish()
+        self._listener.relay(data)
+        self._answered(response)
+        return True
+
+    def _answered(self, response: web.StreamResponse) -> None:
+        listener = self._listener
+        listener.last = listener.last or not response.keep_alive
+        self._handlers.answered()
 
     def _is_current(self, request: web.BaseRequest) -> bool:
         """Whether the client still waits for the answer to this request."""

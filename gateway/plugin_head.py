@@ -1,4 +1,4 @@
-"""The head of a request that ends at a plugin, as aiohttp is to parse it."""
+"""The head of a request that ends at a plugin."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ if TYPE_CHECKING:
     from gateway.rewrite import Rewrite
 
 
-def plugin_head(exchange: Exchange, rewrite: Rewrite | None, listener: Listener) -> bytes:
+def path_and_query(exchange: Exchange, rewrite: Rewrite | None) -> bytes:
     path = exchange.path if rewrite is None else rewrite(exchange.path, exchange.captures)
     _, mark, query = exchange.request_target.partition(b"?")
-    lines = [
-        b"%b %b%b%b HTTP/1.%d"
-        % (exchange.method.encode("ascii"), path, mark, query, exchange.minor),
-        *exchange.lines,
-    ]
+    return path + mark + query if mark else path
+
+
+def plugin_lines(exchange: Exchange, listener: Listener) -> list[bytes]:
+    """The fields: as they came, what becomes of the connection, and who forwarded it."""
+    lines = exchange.lines.copy()
     if exchange.content_length is None:
         lines.append(b"Transfer-Encoding: chunked")
     if exchange.upgrade is not None:
@@ -28,5 +29,12 @@ def plugin_head(exchange: Exchange, rewrite: Rewrite | None, listener: Listener)
         lines.append(b"Connection: close")
     elif exchange.minor == 0:
         lines.append(b"Connection: keep-alive")
-    lines.append(listener.client.forwarding(exchange))
-    return b"\r\n".join(lines)
+    lines += listener.client.forwarding(exchange).split(b"\r\n")
+    del lines[-2:]
+    return lines
+
+
+def plugin_head(exchange: Exchange, target: bytes, lines: list[bytes]) -> bytes:
+    """The whole head, as aiohttp is to parse it."""
+    start = b"%b %b HTTP/1.%d" % (exchange.method.encode("ascii"), target, exchange.minor)
+    return b"\r\n".join([start, *lines, b"", b""])

@@ -47,6 +47,11 @@ class MemoryLimits:
         return sum(len(shard.live) + len(shard.old) for shard in self._shards)
 
     def take(self, key: str, count: int, seconds: float, burst: int) -> Decision:
+        remaining, reset, retry_after = self.spend(key, count, seconds, burst)
+        return _decision(Decision, (remaining >= 0, max(remaining, 0), reset, retry_after))
+
+    def spend(self, key: str, count: int, seconds: float, burst: int) -> tuple[int, float, float]:
+        """`take` in bare numbers: what remains, -1 when it was refused, `reset`, `retry_after`."""
         now = self._clock() - self._origin
         shard = self._shards[hash(key) & (SHARDS - 1)]
         tat = shard.live.get(key)
@@ -61,12 +66,11 @@ class MemoryLimits:
         spare = now + burst * interval - tat
         if spare + slack >= interval:
             shard.live[key] = tat = tat + interval
-            remaining = int((spare + slack) / interval) - 1
-            return _decision(Decision, (True, remaining, tat - now, 0.0))
+            return int((spare + slack) / interval) - 1, tat - now, 0.0
         if spare < 0:  # the burst has shrunk since
             shard.live[key] = tat = tat + spare
             spare = 0.0
-        return _decision(Decision, (False, 0, tat - now, interval - spare))
+        return -1, tat - now, interval - spare
 
     def peek(self, key: str, count: int, seconds: float, burst: int) -> Decision:
         now = self._clock() - self._origin

@@ -44,12 +44,13 @@ class RateLimit(Middleware[RateLimitOptions]):
         super().__init__(options, context)
         rate = options.rate
         burst = options.burst or rate.requests
-        self._numbers = (rate.requests, rate.seconds, burst)
+        self._count, self._seconds, self._burst = rate.requests, rate.seconds, burst
         self._all_but_one = (burst - 1) * rate.seconds / rate.requests
         self._limits: Limits = (
             context.backends.limits if options.scope == "shared" else MemoryLimits(clock)
         )
-        self._take = self._limits.take
+        limits = self._limits
+        self._memory = limits if isinstance(limits, MemoryLimits) else None
         self._key = compile_attribute(options.key)
         # NUL is in no header, address or name: no value can pose as another middleware's
         # bucket, nor as an address.
@@ -59,7 +60,7 @@ class RateLimit(Middleware[RateLimitOptions]):
         quota = _quota(rate.requests, rate.seconds)
         # Made once: a field's name is checked octet by octet.
         self._policy = field_line("RateLimit-Policy", f"{member};{quota}")
-        self._standing = field_line("RateLimit", f"{member};r=").replace(b"%", b"%%") + b"%d;t=%d"
+        self._standing = field_line("RateLimit", f"{member};r=").decode("latin-1")
         self._away = False
         self._refusals = context.metrics.counter(
             "gateway_rate_limited_total",
@@ -77,12 +78,16 @@ class RateLimit(Middleware[RateLimitOptions]):
             await self._limits.close()
 
     def request(self, exchange: Exchange) -> Problem | Awaitable[Problem | None] | None:
+        bucket = self._bucket(exchange)
+        if self._memory is not None:
+            numbers = self._memory.spend(bucket, self._count, self._seconds, self._burst)
+            return self._judge(exchange, *numbers)
         try:
-            decision = self._take(self._bucket(exchange), *self._numbers)
+            decision = self._limits.take(bucket, self._count, self._seconds, self._burst)
         except BackendError as error:
             return self._uncounted(error)
         if isinstance(decision, Decision):
-            return self._judge(exchange, decision)
+            return self._decided(exchange, decision)
         return self._wait(exchange, decision)
 
     def _bucket(self, exchange: Exchange) -> str:
@@ -96,18 +101,32 @@ class RateLimit(Middleware[RateLimitOptions]):
             decision = await pending
         except BackendError as error:
             return self._uncounted(error)
-        return self._judge(exchange, decision)
+        return self._decided(exchange, decision)
 
-    def _judge(self, exchange: Exchange, decision: Decision) -> Problem | None:
+    def _decided(self, exchange: Exchange, decision: Decision) -> Problem | None:
+        remaining = decision.remaining if decision.allowed else -1
+        return self._judge(exchange, remaining, decision.reset, decision.retry_after)
+
+    def _judge(
+        self, exchange: Exchange, remaining: int, reset: float, retry_after: float
+    ) -> Problem | None:
+        """By what remains, which is negative when nothing did. Notes the line of the answer."""
         self._away = False
-        exchange.notes[self] = decision
-        if decision.allowed:
+        if remaining > 0:
+            wait = reset
+        elif remaining == 0:
+            wait = reset - self._all_but_one
+        else:
+            wait = retry_after
+        line = f"{self._standing}{max(0, remaining)};t={_seconds(wait)}"
+        exchange.notes[self] = line.encode("latin-1")
+        if remaining >= 0:
             return None
         self._refusals.labels(self.context.name, exchange.route.id).inc()
         return Problem(
             429,
             "Too many requests; try again later.",
-            [("Retry-After", str(_seconds(decision.retry_after)))],
+            [("Retry-After", str(_seconds(retry_after)))],
         )
 
     def _uncounted(self, error: BackendError) -> Problem | None:
@@ -120,19 +139,13 @@ class RateLimit(Middleware[RateLimitOptions]):
         return Problem(503, "Requests cannot be counted right now.", [("Retry-After", "1")])
 
     def response(self, exchange: Exchange) -> None:
-        decision: Decision | None = exchange.notes.get(self)
-        if decision is None:
+        standing: bytes | None = exchange.notes.get(self)
+        if standing is None:
             return
-        if not decision.allowed:
-            wait = decision.retry_after
-        elif decision.remaining:
-            wait = decision.reset
-        else:
-            wait = decision.reset - self._all_but_one
         headers = exchange.answer.headers
         # Added, not set: both fields are lists, and an inner limit's items belong in them too.
         headers.add_line(self._policy)
-        headers.add_line(self._standing % (decision.remaining, _seconds(wait)))
+        headers.add_line(standing)
 
     @classmethod
     def summary(cls, options: RateLimitOptions) -> Mapping[str, Any]:
@@ -145,7 +158,9 @@ class RateLimit(Middleware[RateLimitOptions]):
         absent = self._key(exchange) is None
         told = {"counted_by": "ip" if absent else self.options.key}
         try:
-            said = self._limits.peek(self._bucket(exchange), *self._numbers)
+            said = self._limits.peek(
+                self._bucket(exchange), self._count, self._seconds, self._burst
+            )
             decision = await said if inspect.isawaitable(said) else said
         except BackendError as error:
             return told | {"away": str(error)}

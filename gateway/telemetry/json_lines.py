@@ -19,10 +19,21 @@ def encode(entries: Sequence[msgspec.Struct]) -> bytes:
     try:
         text = _encoder.encode_lines(entries)
     except UnicodeEncodeError:
-        text = _encoder.encode_lines([_without_surrogates(entry) for entry in entries])
+        text = _encoder.encode_lines([_sound(entry) for entry in entries])
     if text.isascii() and b"\x7f" not in text:
         return text
     return CONTROL.sub(_escaped, text)
+
+
+def quoted(text: str) -> str:
+    """A text as JSON, by the same rules."""
+    try:
+        data = _encoder.encode(text)
+    except UnicodeEncodeError:
+        data = _encoder.encode(_without_surrogates(text))
+    if data.isascii() and b"\x7f" not in data:
+        return data.decode("ascii")
+    return CONTROL.sub(_escaped, data).decode()
 
 
 def date_and_time(second: int) -> str:
@@ -30,11 +41,15 @@ def date_and_time(second: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
-def _without_surrogates(entry: msgspec.Struct) -> dict[str, object]:
+def _sound(entry: msgspec.Struct) -> dict[str, object]:
     return {
-        name: value.encode("utf-8", "backslashreplace").decode() if type(value) is str else value
+        name: _without_surrogates(value) if type(value) is str else value
         for name, value in msgspec.structs.asdict(entry).items()
     }
+
+
+def _without_surrogates(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _escaped(found: re.Match[bytes]) -> bytes:

@@ -95,7 +95,8 @@ class LineWriter(Generic[RecordT]):
 
     `render` makes whole lines of records and runs in that thread, as does `failed`, which is
     told when writing stops working (with the error) and when it works again (with None).
-    `lost` is told how many records were dropped, by whichever thread dropped them.
+    `lost` is told how many records were dropped, by whichever thread dropped them. at_once:
+    records that are rendered in one go.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class LineWriter(Generic[RecordT]):
     ) -> None:
         self.waiting: deque[RecordT] = deque()
         self.failing = False
+        self.at_once = SLICE
         self._capacity = capacity
         self._sink = sink
         self._render = render
@@ -151,8 +153,8 @@ class LineWriter(Generic[RecordT]):
     def _slices(self) -> Iterator[bytes]:
         """Rendered a little at a time: this thread and the event loop share one interpreter."""
         waiting = self.waiting
-        for _ in range(min(len(waiting), BATCH) // SLICE + 1):
-            records = [waiting.popleft() for _ in range(min(len(waiting), SLICE))]
+        for _ in range(min(len(waiting), BATCH) // self.at_once + 1):
+            records = [waiting.popleft() for _ in range(min(len(waiting), self.at_once))]
             try:
                 yield self._render(records)
             except Exception as error:  # noqa: BLE001 - one bad record must not end the thread
