@@ -214,7 +214,7 @@ class Auth(Plugin[AuthOptions]):
             revoked=revoked,
             access=self._access,
         )
-        answering = Answering(Gate(reading, self._directory, self._clients))
+        answering = Answering(Gate(reading, self.context.backends.sql, self._clients))
         return [*answering.routes(found), described(self.options.issuer, found)]
 
     async def _at_rest(self) -> AtRest:

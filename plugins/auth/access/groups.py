@@ -16,6 +16,7 @@ from plugins.auth.access.epoch import Epoch
 from plugins.auth.access.errors import Missing, Taken
 from plugins.auth.access.roles import existing
 from plugins.auth.access.tables import grants, group_members, groups, service_accounts
+from plugins.auth.accounts.admins import admin_kept, members_of
 from plugins.auth.accounts.inserting import insert
 from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.log import record
@@ -33,7 +34,9 @@ class Group:
 
 
 class Groups:
-    """actor: who does it, as the audit log has it. clock: UTC seconds since 1970."""
+    """What would leave nobody with the role admin raises LastAdmin.
+
+    actor: who does it, as the audit log has it. clock: UTC seconds since 1970."""
 
     def __init__(self, sql: Sql, epoch: Epoch, clock: Callable[[], float] = time.time) -> None:
         self._sql = sql
@@ -92,7 +95,8 @@ class Groups:
             if roles is not None:
                 values["roles"] = await existing(connection, roles)
             changing = groups.update().where(groups.c.name == name).values(values)
-            row = (await connection.execute(changing.returning(groups))).first()
+            async with admin_kept(connection, members_of(name)):
+                row = (await connection.execute(changing.returning(groups))).first()
             if row is None:
                 raise Missing("there is no such group")
             await record(connection, "group_changed", group=name, roles=row.roles, actor=actor)
@@ -101,7 +105,8 @@ class Groups:
     async def delete(self, name: str, *, actor: str | None = None) -> bool:
         """Whether there was one; its members and grants go with it."""
         async with self._epoch.write() as connection:
-            gone = await connection.execute(groups.delete().where(groups.c.name == name))
+            async with admin_kept(connection, members_of(name)):
+                gone = await connection.execute(groups.delete().where(groups.c.name == name))
             if not gone.rowcount:
                 return False
             await connection.execute(
@@ -154,7 +159,8 @@ class Groups:
         members = group_members.c
         one = sa.and_(members.group_name == name, members.principal_id == principal_id)
         async with self._epoch.write() as connection:
-            gone = await connection.execute(group_members.delete().where(one))
+            async with admin_kept(connection, accounts.c.id == principal_id):
+                gone = await connection.execute(group_members.delete().where(one))
             if gone.rowcount:
                 await record(
                     connection, "group_left", account=principal_id, group=name, actor=actor

@@ -117,7 +117,7 @@ class Roles:
                 return False
             for table in HELD:
                 without = sa.func.replace(_spaced(table), f" {name} ", " ")
-                changing = table.update().where(_holds(table, name))
+                changing = table.update().where(holds(table, name))
                 await connection.execute(changing.values(roles=sa.func.trim(without)))
             await record(connection, "role_deleted", role=name, actor=actor)
         return True
@@ -135,7 +135,7 @@ class Roles:
         """Ids of the accounts that have it themselves, in order, those that come after one."""
         query = (
             sa.select(accounts.c.id)
-            .where(_holds(accounts, name), accounts.c.id > after)
+            .where(holds(accounts, name), accounts.c.id > after)
             .order_by(accounts.c.id)
             .limit(limit)
         )
@@ -177,7 +177,8 @@ def _spaced(table: sa.Table) -> sa.ColumnElement[str]:
     return sa.literal(" ").concat(table.c.roles).concat(" ")
 
 
-def _holds(table: sa.Table, name: str) -> sa.ColumnElement[bool]:
+def holds(table: sa.Table, name: str) -> sa.ColumnElement[bool]:
+    """Of a row of HELD: whether the role is among its own."""
     return _spaced(table).contains(f" {name} ", autoescape=True)
 
 

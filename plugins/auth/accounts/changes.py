@@ -16,6 +16,7 @@ from plugins.auth.access.exporting import held
 from plugins.auth.access.leaving import forget
 from plugins.auth.accounts import links, policy
 from plugins.auth.accounts.account import Account
+from plugins.auth.accounts.admins import admin_kept
 from plugins.auth.accounts.directory import LETTERS_FREE, Directory
 from plugins.auth.accounts.sessions import Session, Sessions
 from plugins.auth.accounts.tables import accounts
@@ -159,9 +160,13 @@ class Changes:
             await self._sessions.end_all(connection, account_id, keep=keep)
 
     async def close(self, account_id: str, address: str) -> None:
-        """Everything about the person goes; the audit log keeps that there was an account."""
+        """Everything about the person goes; the audit log keeps that there was an account.
+
+        Raises LastAdmin.
+        """
         async with self._sql.write() as connection:
-            await self.removed(connection, account_id)
+            async with admin_kept(connection, accounts.c.id == account_id):
+                await self.removed(connection, account_id)
             await record(connection, "account_closed", account=account_id, address=address)
             await moved(connection)
 

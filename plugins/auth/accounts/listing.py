@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from backends.sql import Sql
+from plugins.auth.access.roles import holds
 from plugins.auth.accounts.account import Account, account_of
 from plugins.auth.accounts.policy import key_of
 from plugins.auth.accounts.tables import accounts
@@ -30,8 +31,7 @@ async def listed(
         name = sa.func.lower(accounts.c.name).contains(text.lower(), autoescape=True)
         query = query.where(sa.or_(address, name))
     if role:
-        words = sa.literal(" ") + accounts.c.roles + " "
-        query = query.where(words.contains(f" {role} ", autoescape=True))
+        query = query.where(holds(accounts, role))
     if disabled is not None:
         query = query.where(accounts.c.disabled == disabled)
     if after is not None:

@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backends.sql import Sql
 from plugins.auth.access.epoch import moved
-from plugins.auth.access.roles import ADMIN, existing
+from plugins.auth.access.roles import existing
 from plugins.auth.accounts import links, policy
 from plugins.auth.accounts.account import Account, account_of
+from plugins.auth.accounts.admins import admin_kept
 from plugins.auth.accounts.changes import Changes
 from plugins.auth.accounts.directory import Directory
-from plugins.auth.accounts.errors import LastAdmin
 from plugins.auth.accounts.inserting import insert
 from plugins.auth.accounts.sessions import Sessions
 from plugins.auth.accounts.tables import accounts
@@ -27,7 +27,7 @@ from plugins.auth.mail.outbox import enqueue
 
 
 class Operators:
-    """The last account with the role admin is never disabled, deleted or deprived of it."""
+    """The last admin is never disabled, deleted or deprived of the role."""
 
     def __init__(
         self,
@@ -89,17 +89,16 @@ class Operators:
         now = int(self._clock())
         mine = accounts.c.id == account_id
         async with self._sql.write() as connection:
-            before = await self._locked(connection, account_id)
+            before = await _locked(connection, account_id)
             if before is None:
                 return None
             if "roles" in values:
                 values["roles"] = await existing(connection, values["roles"])
-            if values.get("disabled") or ADMIN not in values.get("roles", ADMIN).split():
-                await self._keep_an_admin(connection, before)
             change = accounts.update().where(mine).values(**values, updated_at=now)
-            row = (await connection.execute(change.returning(accounts))).one()
-            if row.disabled:
-                await self._changes.left(connection, account_id)
+            async with admin_kept(connection, mine):
+                row = (await connection.execute(change.returning(accounts))).one()
+                if row.disabled:
+                    await self._changes.left(connection, account_id)
             if row.email_key != before.email_key:
                 await self._moved(connection, before, row, now)
             known = {"roles": row.roles} if "roles" in changed else {}
@@ -143,11 +142,10 @@ class Operators:
     async def delete(self, account_id: str, actor: Actor) -> bool:
         """Whether there was such an account. Raises LastAdmin."""
         async with self._sql.write() as connection:
-            before = await self._locked(connection, account_id)
-            if before is None:
+            if await _locked(connection, account_id) is None:
                 return False
-            await self._keep_an_admin(connection, before)
-            await self._changes.removed(connection, account_id)
+            async with admin_kept(connection, accounts.c.id == account_id):
+                await self._changes.removed(connection, account_id)
             await _note(connection, "user_deleted", account_id, actor)
             await moved(connection)
         return True
@@ -160,31 +158,16 @@ class Operators:
                 await _note(connection, "sessions_revoked", account_id, actor, count=len(ended))
         return len(ended)
 
-    async def _locked(self, connection: AsyncConnection, account_id: str) -> Any:
-        """Admins are locked in one order, so that two of them cannot disable each other at once."""
-        one = sa.select(accounts).where(accounts.c.id == account_id)
-        row = (await connection.execute(one)).first()
-        if row is not None and ADMIN in row.roles.split():
-            await connection.execute(_admins().with_for_update())
-        return (await connection.execute(one.with_for_update())).first()
-
-    async def _keep_an_admin(self, connection: AsyncConnection, row: Any) -> None:
-        if ADMIN not in row.roles.split() or row.disabled:
-            return
-        others = _admins().where(accounts.c.id != row.id).limit(1)
-        if (await connection.execute(others)).first() is None:
-            raise LastAdmin("it is the last account with the role admin")
-
     async def _moved(self, connection: AsyncConnection, before: Any, row: Any, now: int) -> None:
         await links.drop(connection, row.id)
         for letter, to in (("verify", row.email), ("changed", before.email)):
             await enqueue(connection, letter, to, row.locale, now, account_id=row.id)
 
 
-def _admins() -> sa.Select[Any]:
-    words = sa.literal(" ") + accounts.c.roles + " "
-    holds = words.contains(f" {ADMIN} ")
-    return sa.select(accounts.c.id).where(holds, ~accounts.c.disabled).order_by(accounts.c.id)
+async def _locked(connection: AsyncConnection, account_id: str) -> Any:
+    """Its row, which stays as it is until the block ends."""
+    one = sa.select(accounts).where(accounts.c.id == account_id)
+    return (await connection.execute(one.with_for_update())).first()
 
 
 def _event(changed: Mapping[str, Any]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from plugins.auth.access.roles import ADMIN
-from plugins.auth.accounts.directory import Directory
+from backends.sql import Sql
+from plugins.auth.accounts.admins import is_admin
 from plugins.auth.audit.actor import Actor
 from plugins.auth.oauth.clients import Clients
 from plugins.auth.oauth.reading import Reading
@@ -30,9 +30,9 @@ class Gate:
     """A token alone is not enough: each call asks the tables whether its subject still is an
     admin, or a client that has the scope."""
 
-    def __init__(self, reading: Reading, directory: Directory, clients: Clients) -> None:
+    def __init__(self, reading: Reading, sql: Sql, clients: Clients) -> None:
         self._reading = reading
-        self._directory = directory
+        self._sql = sql
         self._clients = clients
 
     async def actor(self, request: web.Request) -> Actor:
@@ -47,10 +47,8 @@ class Gate:
             client = await self._clients.get(subject)
             if client is not None and SCOPE in client.scopes:
                 return Actor(f"client:{subject}", address)
-        else:
-            account = await self._directory.get(subject)
-            if account is not None and not account.disabled and ADMIN in account.roles:
-                return Actor(f"account:{subject}", address)
+        elif await is_admin(self._sql, subject):
+            return Actor(f"account:{subject}", address)
         raise Stopped(403, "only an admin may do that", "insufficient_scope")
 
 

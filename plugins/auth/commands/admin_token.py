@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from backends.sql import Sql
 from gateway.errors import GatewayError
 from gateway.plugin import Command
-from plugins.auth.access.roles import ADMIN
+from plugins.auth.accounts.admins import is_admin
 from plugins.auth.accounts.listing import with_address
 from plugins.auth.admin.gate import SCOPE
 from plugins.auth.audit.actor import COMMAND
@@ -37,7 +37,7 @@ class AdminToken:
 
     async def run(self, options: Namespace) -> None:
         account = await with_address(self._sql, options.email)
-        if account is None or account.disabled or ADMIN not in account.roles:
+        if account is None or not await is_admin(self._sql, account.id):
             raise GatewayError("no admin has that address")
         tokens = AccessTokens(
             self._issuer, TokenOptions(access_lifetime=LASTS), await self._keyring()
@@ -51,4 +51,4 @@ class AdminToken:
 
 
 def _arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--email", required=True, help="of an account with the role admin")
+    parser.add_argument("--email", required=True, help="of an admin")

@@ -169,9 +169,9 @@ class OwnAccount:
             return again
         try:
             await self._prove(request, account, form)
+            await rooms.changes.close(account.id, address(request))
         except AccountError as error:
             return rooms.again(request, "close.html", error, account=account)
-        await rooms.changes.close(account.id, address(request))
         response = rooms.message(request, "That is done", "Your account is closed.")
         rooms.sessions.forget(response)
         return response

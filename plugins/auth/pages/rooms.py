@@ -15,6 +15,7 @@ from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.errors import (
     AccountError,
     BadEmail,
+    LastAdmin,
     LastWayIn,
     LockedOut,
     Overloaded,
@@ -50,6 +51,7 @@ ANSWERS: dict[type[AccountError], tuple[int, str]] = {
     Overloaded: (503, "Too much is going on. Try again in a moment."),
     Unverified: (403, "Confirm your e-mail address first: see your mail."),
     BadEmail: (400, "That is not an e-mail address."),
+    LastAdmin: (409, "You are the last administrator: make somebody else one first."),
     LastWayIn: (409, "Choose a password first: without this passkey nobody could log in."),
     WrongPassword: (401, "Wrong e-mail address or password."),
 }

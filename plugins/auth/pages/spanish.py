@@ -276,6 +276,9 @@ SPANISH = {
         "Tu contraseña ha cambiado. Entra con la nueva."
     ),
     "Your account is closed.": "Tu cuenta está cerrada.",
+    "You are the last administrator: make somebody else one first.": (
+        "Eres la última persona que administra: nombra antes a otra."
+    ),
     "The link does not work": "El enlace no funciona",
     "It was used before, or it is too old. Ask for another one.": (
         "Ya se usó o es demasiado antiguo. Pide otro."

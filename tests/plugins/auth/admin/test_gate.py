@@ -37,3 +37,7 @@ async def test_an_admin_may_until_the_role_is_taken(
     for change in ({"roles": []}, {"roles": ["admin"], "disabled": True}):
         assert (await desk.ask("PATCH", f"/users/{root}", change))[0] == 200
         assert (await desk.ask("GET", "/users", token=token))[0] == 403
+    await desk.ask("PATCH", f"/users/{root}", {"roles": [], "disabled": False})
+    await desk.ask("POST", "/groups", {"name": "staff", "roles": ["admin"]})
+    await desk.ask("PUT", f"/groups/staff/members/{root}")
+    assert (await desk.ask("GET", "/users", token=token))[0] == 200

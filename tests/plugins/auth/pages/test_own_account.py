@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from backends.sql import Sql
+from plugins.auth.accounts.tables import accounts
 from tests.plugins.auth.browser import EMAIL, Browser, Place, place
 from tests.plugins.auth.people import PASSWORD
 
@@ -32,6 +34,11 @@ async def ada(here: Place) -> Browser:
     await ada.register()
     await ada.log_in()
     return ada
+
+
+async def _hold(sql: Sql, roles: str) -> None:
+    async with sql.write() as connection:
+        await connection.execute(accounts.update().values(roles=roles))
 
 
 def inside(page_url: str) -> bool:
@@ -140,8 +147,14 @@ async def test_everything_held_is_exported_without_secrets(ada: Browser) -> None
     assert "attachment" in found.headers["Content-Disposition"]
 
 
-async def test_a_closed_account_is_gone_and_its_address_free(here: Place, ada: Browser) -> None:
+async def test_a_closed_account_is_gone_and_its_address_free(
+    here: Place, ada: Browser, sql: Sql
+) -> None:
     assert (await ada.submit("/auth/account/close", current="wrong")).status == 401
+    await _hold(sql, "admin")
+    refused = await ada.submit("/auth/account/close", current=PASSWORD)
+    assert (refused.status, "You are the last administrator" in refused.text) == (409, True)
+    await _hold(sql, "")
     assert (await ada.submit("/auth/account/close", current=PASSWORD)).status == 200
     assert not inside((await ada.get("/auth/account")).url)
     assert (await ada.log_in()).status == 401
