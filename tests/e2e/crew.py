@@ -12,6 +12,7 @@ from tests.e2e.rawhttp import DEADLINE, Client, Closed
 from tests.e2e.site import Site
 
 HOST = "crew.test"
+A_MOMENT = 0.003
 PLUGIN = Path(__file__).with_name("worker_plugin.py")
 
 
@@ -96,6 +97,8 @@ def alive(pids: list[int]) -> list[int]:
 class Load:
     """Clients on kept connections that ask until told to stop, and note each failure.
 
+    They pause between two requests, and leave the machine to the processes that start meanwhile.
+
     One whose answer says `Connection: close`, as a draining worker's do, connects again, and so
     does one whose idle connection was closed before it sent anything of its next request.
     """
@@ -135,7 +138,7 @@ class Load:
 
     def _run(self, number: int) -> None:
         client = self._site.gateway.connect()
-        while not self._enough.is_set():
+        while not self._enough.wait(A_MOMENT):
             try:
                 seen = client.get(self._target, HOST)
             except (Closed, OSError) as error:
