@@ -61,7 +61,7 @@ class Extensions:
         server.token.add(PASSWORD, PasswordGrant(sql, rooms, grants, tokens).handle)
         rooms.changes.on_leave(devices.forget)
         self._registration = Registration(
-            sql, issuer, clients, server.ending, RegistrationTokens(sql)
+            sql, issuer, clients, server.client_changes, RegistrationTokens(sql)
         )
         self._leaving = Leaving(rooms, Wishes(issuer, clients, keyring))
         participants = Participants(sql)

@@ -38,7 +38,6 @@ from plugins.auth.mail.postman import Postman, transport
 from plugins.auth.mail.through import through
 from plugins.auth.oauth.clients import Clients
 from plugins.auth.oauth.ending import Ending
-from plugins.auth.oauth.reading import Reading
 from plugins.auth.oauth.revoked import Revoked
 from plugins.auth.oauth.server import Server
 from plugins.auth.options import AuthOptions
@@ -94,6 +93,7 @@ class Auth(Plugin[AuthOptions]):
         at_rest = await self._at_rest()
         keyring = await self._keyring(at_rest)
         revoked = Revoked(sql, self.context.broadcast, options.tokens.access_lifetime)
+        revoked.also(self._access.ended_clients.has)
         self._forgets = [
             await revoked.start(),
             await self._access.start(),
@@ -127,7 +127,7 @@ class Auth(Plugin[AuthOptions]):
             rooms=self._rooms,
             counted=self._figures.token,
         )
-        self._admin = self._admin_routes(keyring, self._server.reading, revoked)
+        self._admin = self._admin_routes(keyring, self._server)
         self._server.token.before(self._access.not_disabled)
         self._server.token.add_claims(self._access.client_claims)
         self._server.person_tokens.add_claims(self._access.person_claims)
@@ -201,9 +201,7 @@ class Auth(Plugin[AuthOptions]):
     def offers(self) -> Offer | None:
         return self._issuer
 
-    def _admin_routes(
-        self, keyring: Keyring, reading: Reading, revoked: Revoked
-    ) -> list[web.RouteDef]:
+    def _admin_routes(self, keyring: Keyring, server: Server) -> list[web.RouteDef]:
         found = operations(
             sql=self.context.backends.sql,
             directory=self._directory,
@@ -211,10 +209,10 @@ class Auth(Plugin[AuthOptions]):
             operators=self._operators,
             clients=self._clients,
             keyring=keyring,
-            revoked=revoked,
+            client_changes=server.client_changes,
             access=self._access,
         )
-        answering = Answering(Gate(reading, self.context.backends.sql, self._clients))
+        answering = Answering(Gate(server.reading, self.context.backends.sql, self._clients))
         return [*answering.routes(found), described(self.options.issuer, found)]
 
     async def _at_rest(self) -> AtRest:

@@ -26,13 +26,9 @@ class Offer(Issuer):
         access: Access,
     ) -> None:
         super().__init__(issuer, keyring, has)
-        self._ended = access.ended_clients.has
         self._allowed = access.allowed
         self._known_keys = access.known_keys
         self.grants: Grants = access.grants
-
-    def revoked(self, claims: Mapping[str, Any]) -> bool:
-        return self._ended(claims) or super().revoked(claims)
 
     async def allowed(self, who: Identity | str | None, action: str, resource: str) -> bool:
         """Whether `exchange.identity`, or the account of an id, may do that to the resource.

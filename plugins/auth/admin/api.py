@@ -19,7 +19,6 @@ from plugins.auth.admin.service_accounts import ServiceAccountsApi
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.oauth.client_changes import ClientChanges
 from plugins.auth.oauth.clients import Clients
-from plugins.auth.oauth.revoked import Revoked
 
 
 def operations(
@@ -30,12 +29,12 @@ def operations(
     operators: Operators,
     clients: Clients,
     keyring: Keyring,
-    revoked: Revoked,
+    client_changes: ClientChanges,
     access: Access,
 ) -> list[Operation]:
     return [
         *PeopleApi(sql, directory, sessions, operators).operations(),
-        *ClientsApi(clients, ClientChanges(sql, clients, revoked)).operations(),
+        *ClientsApi(clients, client_changes).operations(),
         *KeysApi(sql, keyring).operations(),
         *LogApi(sql).operations(),
         *RolesApi(access.roles, access.scopes).operations(),

@@ -1,7 +1,8 @@
-"""What operators change about clients."""
+"""What operators, and clients that registered themselves, change about clients."""
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,18 +14,16 @@ from backends.sql import Sql
 from plugins.auth.audit.actor import Actor
 from plugins.auth.audit.log import record
 from plugins.auth.oauth.clients import Client, Clients, check, client_of, hashed, row_of
-from plugins.auth.oauth.revoked import Revoked
-from plugins.auth.oauth.tables import clients, codes, consents, grants
+from plugins.auth.oauth.ending import Ending
+from plugins.auth.oauth.tables import clients
 from plugins.auth.registration.tables import registrations
 
 
 class ClientChanges:
-    """revoked: takes back the tokens of people who had let a deleted client act for them."""
-
-    def __init__(self, sql: Sql, known: Clients, revoked: Revoked) -> None:
+    def __init__(self, sql: Sql, known: Clients, ending: Ending) -> None:
         self._sql = sql
         self._known = known
-        self._revoked = revoked
+        self._ending = ending
 
     async def page(self, after: tuple[int, str] | None, limit: int) -> Sequence[tuple[Client, int]]:
         """The newest first, with when they were made. Raises BackendError."""
@@ -43,15 +42,20 @@ class ClientChanges:
         return None if row is None else (client_of(row), row.created_at)
 
     async def update(
-        self, client_id: str, changed: Mapping[str, Any], actor: Actor
+        self, client_id: str, changed: Mapping[str, Any], actor: Actor, secret: str | None = None
     ) -> tuple[Client, int] | None:
-        """changed: fields of Client but id and method. Raises ValueError and BackendError."""
+        """changed: fields of Client but id. secret: what must be the client's, if it is told.
+
+        Raises ValueError and BackendError.
+        """
         one = clients.c.id == client_id
         async with self._sql.write() as connection:
             found = await connection.execute(sa.select(clients).where(one).with_for_update())
             row = found.first()
             if row is None:
                 return None
+            if secret is not None and not hmac.compare_digest(row.secret, hashed(secret)):
+                raise ValueError("client_secret is that of the client")
             client = replace(client_of(row), **changed)
             check(client)
             await connection.execute(clients.update().where(one).values(row_of(client)))
@@ -84,16 +88,15 @@ class ClientChanges:
         return secret
 
     async def delete(self, client_id: str, actor: Actor) -> bool:
-        """Whether there was one; what people granted it goes too. Raises BackendError."""
-        mine = sa.select(grants.c.id).where(grants.c.client_id == client_id)
+        """Whether there was one. All its tokens end, and what people granted it goes too. Raises
+        BackendError."""
         async with self._sql.write() as connection:
             gone = await connection.execute(clients.delete().where(clients.c.id == client_id))
             if not gone.rowcount:
                 return False
-            ids = list((await connection.execute(mine)).scalars())
-            await self._revoked.grants(connection, ids)
-            for table in (codes, grants, consents, registrations):
-                await connection.execute(table.delete().where(table.c.client_id == client_id))
+            await self._ending.client(connection, client_id)
+            mine = registrations.c.client_id == client_id
+            await connection.execute(registrations.delete().where(mine))
             name, address = actor
             event = "client_deleted"
             await record(connection, event, client=client_id, address=address, actor=name)

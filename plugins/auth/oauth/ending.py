@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from plugins.auth.oauth.revoked import Revoked
-from plugins.auth.oauth.tables import codes, grants
+from plugins.auth.oauth.tables import codes, consents, grants
 
 
 class Ending:
@@ -33,6 +33,13 @@ class Ending:
         await self._revoked.sessions(connection, ids)
         theirs = grants.c.session_id.in_(ids)
         await self.grants(connection, sa.and_(theirs, ~grants.c.offline))
+
+    async def client(self, connection: AsyncConnection, client_id: str) -> None:
+        """All that people have granted it, and what it has for itself: it is deleted."""
+        for table in (codes, consents):
+            await connection.execute(table.delete().where(table.c.client_id == client_id))
+        await self.grants(connection, grants.c.client_id == client_id)
+        await self._revoked.client(connection, client_id)
 
     async def account(self, connection: AsyncConnection, account_id: str) -> None:
         """For Changes.on_leave: all that a person has granted."""

@@ -1,5 +1,6 @@
 """Access tokens taken back before they expire, known to every worker within a second:
-one by its `jti`, all of a session by its `sid`, all of a grant by its `grant_id`."""
+one by its `jti`, all of a session by its `sid`, all of a grant by its `grant_id`, all that a client
+has for itself by its `client_id`."""
 
 from __future__ import annotations
 
@@ -29,6 +30,7 @@ LEEWAY = 300
 """Seconds that the jwt middleware may be told to believe a token longer, at most."""
 PATIENCE = 30.0
 """Seconds for which a transaction is waited for that may not end well."""
+Has = Callable[[Mapping[str, Any]], bool]
 log = logging.getLogger("gateway.auth.revoked")
 
 
@@ -54,6 +56,11 @@ class Revoked:
         self._read_to = 0
         self._promised: dict[bytes, float] = {}
         self._stirred = asyncio.Event()
+        self._also: list[Has] = []
+
+    def also(self, ended: Has) -> None:
+        """Another reason, known in memory, for which a token is good no more."""
+        self._also.append(ended)
 
     async def start(self) -> Callable[[], None]:
         """What it answers ends it. Raises BackendError."""
@@ -63,14 +70,9 @@ class Revoked:
 
     def has(self, claims: Mapping[str, Any]) -> bool:
         until = self._until
-        if not until:
-            return False
-        if _hash(str(claims.get("jti", ""))) in until:
+        if until and not until.keys().isdisjoint(map(_hash, _names(claims))):
             return True
-        sid, grant = claims.get("sid"), claims.get("grant_id")
-        return (sid is not None and _hash(f"sid {sid}") in until) or (
-            grant is not None and _hash(f"grant {grant}") in until
-        )
+        return any(ended(claims) for ended in self._also)
 
     async def add(self, claims: Mapping[str, Any]) -> None:
         """One token. Once more is no error. Raises BackendError."""
@@ -88,6 +90,10 @@ class Revoked:
     async def grants(self, connection: AsyncConnection, ids: Iterable[str]) -> None:
         """All tokens of these grants, once the transaction has ended well."""
         await self._promise(connection, [f"grant {each}" for each in ids])
+
+    async def client(self, connection: AsyncConnection, client_id: str) -> None:
+        """All that it has for itself, for ever: it is deleted, once the transaction ends well."""
+        await self._promise(connection, [f"client {client_id}"])
 
     async def read(self) -> None:
         """What was written since the last time. Raises BackendError."""
@@ -148,6 +154,19 @@ class Revoked:
 
     def _heard(self, message: bytes) -> None:
         self._until[message[8:]] = int.from_bytes(message[:8], "big")
+
+
+def _names(claims: Mapping[str, Any]) -> list[str]:
+    """By which a token may be in the table. One without a grant is of clients alone: of the one
+    that has it, and of the one that it was exchanged for (RFC 8693)."""
+    found = [str(claims.get("jti", ""))]
+    if (sid := claims.get("sid")) is not None:
+        found.append(f"sid {sid}")
+    if (grant := claims.get("grant_id")) is not None:
+        found.append(f"grant {grant}")
+    else:
+        found += [f"client {each}" for each in {claims.get("client_id"), claims.get("sub")}]
+    return found
 
 
 def _hash(name: str) -> bytes:

@@ -13,6 +13,7 @@ from plugins.auth.oauth.access_tokens import AccessTokens
 from plugins.auth.oauth.asked_at import AskedAt
 from plugins.auth.oauth.authorize import Authorize
 from plugins.auth.oauth.bearer import Bearer
+from plugins.auth.oauth.client_changes import ClientChanges
 from plugins.auth.oauth.clients import CODE, REFRESH, Clients
 from plugins.auth.oauth.codes import Codes
 from plugins.auth.oauth.consents import Consents
@@ -53,6 +54,7 @@ class Server:
         self.access_tokens = AccessTokens(issuer, options, keyring)
         self.person_tokens = PersonTokens(issuer, self.access_tokens, keyring)
         self.ending = Ending(revoked)
+        self.client_changes = ClientChanges(sql, clients, self.ending)
         self.grants = Grants(sql, at_rest, self.ending, options)
         self.consents = Consents(sql, self.ending)
         self.codes = Codes(

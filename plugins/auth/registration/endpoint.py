@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hmac
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import fields
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,17 +13,17 @@ from aiohttp import web
 
 from backends.errors import BackendError
 from backends.sql import Sql
+from plugins.auth.audit.actor import Actor
 from plugins.auth.audit.log import record
 from plugins.auth.oauth.bearer import TokenError
+from plugins.auth.oauth.client_changes import ClientChanges
 from plugins.auth.oauth.clients import Client, Clients, hashed, row_of
-from plugins.auth.oauth.ending import Ending
 from plugins.auth.oauth.errors import NO_STORE, OAuthError, answer
 from plugins.auth.oauth.tables import clients as clients_table
-from plugins.auth.oauth.tables import codes, consents, grants
 from plugins.auth.oauth.token_endpoint import BUSY
 from plugins.auth.pages.forms import BadForm, body
+from plugins.auth.pages.rooms import address
 from plugins.auth.registration.metadata import LOCAL, read, told, wrong
-from plugins.auth.registration.tables import registrations
 from plugins.auth.registration.tokens import RegistrationTokens
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -35,14 +35,14 @@ class Registration:
         sql: Sql,
         issuer: str,
         clients: Clients,
-        ending: Ending,
+        changes: ClientChanges,
         tokens: RegistrationTokens,
     ) -> None:
         self._sql = sql
         self._place = f"{issuer}/clients"
         self._here = urlsplit(issuer).hostname in LOCAL
         self._clients = clients
-        self._ending = ending
+        self._changes = changes
         self._tokens = tokens
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
@@ -85,31 +85,19 @@ class Registration:
             raise OAuthError("invalid_request", "client_id is that of the client")
         if (made.public, client.public).count(True) == 1:
             raise wrong("a client stays with a secret, or without one")
-        same = clients_table.c.id == client.id
-        async with self._sql.write() as connection:
-            if "client_secret" in sent:
-                kept = await connection.execute(
-                    clients_table.select().with_only_columns(clients_table.c.secret).where(same)
-                )
-                right = hashed(str(sent["client_secret"]))
-                if not hmac.compare_digest(kept.scalar() or b"", right):
-                    raise OAuthError("invalid_request", "client_secret is that of the client")
-            values = {name: value for name, value in row_of(made).items() if name != "id"}
-            await connection.execute(clients_table.update().where(same).values(values))
-            await record(connection, "client_changed", client=client.id)
-        self._clients.forget(client.id)
+        values = {each.name: getattr(made, each.name) for each in fields(made)}
+        secret = str(sent["client_secret"]) if "client_secret" in sent else None
+        try:
+            changed = await self._changes.update(client.id, values, _itself(request), secret)
+        except ValueError as error:
+            raise OAuthError("invalid_request", str(error)) from None
+        if changed is None:
+            raise _refused()
         return answer(self._told(made, token))
 
     async def remove(self, request: web.Request) -> web.Response:
-        """With all that people have granted it."""
         client, _, _ = await self._owned(request)
-        async with self._sql.write() as connection:
-            await self._ending.grants(connection, grants.c.client_id == client.id)
-            for table in (codes, consents, registrations):
-                await connection.execute(table.delete().where(table.c.client_id == client.id))
-            await connection.execute(clients_table.delete().where(clients_table.c.id == client.id))
-            await record(connection, "client_removed", client=client.id)
-        self._clients.forget(client.id)
+        await self._changes.delete(client.id, _itself(request))
         return web.Response(status=204, headers=NO_STORE)
 
     async def _owned(self, request: web.Request) -> tuple[Client, str, tuple[str, ...]]:
@@ -125,6 +113,10 @@ class Registration:
         place = f"{self._place}/{client.id}"
         tokens = {"registration_access_token": token, "registration_client_uri": place}
         return {**told(client), **tokens}
+
+
+def _itself(request: web.Request) -> Actor:
+    return Actor(f"client:{request.match_info['id']}", address(request))
 
 
 def _answered(handler: Handler) -> Handler:

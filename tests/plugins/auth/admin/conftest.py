@@ -18,7 +18,10 @@ CONFIG = """
 backends: {{sql: "{sql}"}}
 plugins:
   auth: {{use: auth, issuer: "http://localhost/auth"}}
+middlewares:
+  signed_in: {{use: jwt, issuer: "http://localhost/auth", audience: "http://localhost/auth"}}
 routes:
+  - {{id: guarded, match: {{path: /guarded}}, middlewares: [signed_in], respond: {{status: 200}}}}
   - {{id: auth, match: {{path: /auth/**}}, plugin: auth, strip_prefix: /auth}}
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -13,6 +14,7 @@ from backends.sql import Sql
 from plugins.auth.accounts.tables import sessions
 from plugins.auth.admin.gate import SCOPE
 from plugins.auth.audit.reading import Wanted, page
+from plugins.auth.oauth.clients import Clients
 from tests.plugins.auth.accounts.test_operators import signed_in
 from tests.plugins.auth.admin.conftest import Desk
 
@@ -106,6 +108,39 @@ async def token(desk: Desk, one: str, secret: str) -> int:
     form, headers = {"grant_type": "client_credentials"}, {"Authorization": login}
     async with desk.session.post(f"{desk.root}/token", data=form, headers=headers) as answer:
         return answer.status
+
+
+async def good(desk: Desk, token: str, introspector: str) -> tuple[bool, bool]:
+    """At a route with the middleware `jwt`, and to an introspector."""
+    who = {"Authorization": f"Bearer {token}"}
+    async with desk.session.get(desk.root.removesuffix("auth") + "guarded", headers=who) as answer:
+        let_in = answer.status == 200
+    url, who = f"{desk.root}/introspect", {"Authorization": introspector}
+    async with desk.session.post(url, data={"token": token}, headers=who) as answer:
+        return let_in, (await answer.json())["active"]
+
+
+async def test_tokens_of_a_client_end_when_it_is_deleted_and_rest_while_it_is_disabled(
+    desk: Desk,
+) -> None:
+    made, secret = await Clients(desk.people.sql).create("api", introspector=True)
+    introspector = aiohttp.encode_basic_auth(made.id, secret)
+    token, client = await desk.token_of("read")
+    assert await good(desk, token, introspector) == (True, True)
+
+    async def becomes(*, wanted: bool) -> None:
+        async with asyncio.timeout(20):
+            while await good(desk, token, introspector) != (wanted, wanted):
+                pass
+
+    sent = {"name": "robot", "client_id": client}
+    _, robot = await desk.ask("POST", "/service-accounts", sent)
+    for disabled in (True, False):
+        changed = {"disabled": disabled}
+        await desk.ask("PATCH", f"/service-accounts/{robot['id']}", changed)
+        await becomes(wanted=not disabled)
+    assert (await desk.ask("DELETE", f"/clients/{client}"))[0] == 204
+    await becomes(wanted=False)
 
 
 async def test_a_public_client_has_no_secret(desk: Desk) -> None:

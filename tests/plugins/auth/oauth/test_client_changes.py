@@ -11,6 +11,7 @@ from gateway.seat import Subscribers
 from plugins.auth.audit.actor import COMMAND
 from plugins.auth.oauth.client_changes import ClientChanges
 from plugins.auth.oauth.clients import BELIEVED, Clients
+from plugins.auth.oauth.ending import Ending
 from plugins.auth.oauth.revoked import Revoked
 
 
@@ -27,7 +28,7 @@ def clock() -> Clock:
 
 
 def changes(sql: Sql, known: Clients, broadcast: Subscribers) -> ClientChanges:
-    return ClientChanges(sql, known, Revoked(sql, broadcast, 900))
+    return ClientChanges(sql, known, Ending(Revoked(sql, broadcast, 900)))
 
 
 async def scopes(known: Clients, number: str) -> tuple[str, ...] | None:

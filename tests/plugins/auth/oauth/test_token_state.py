@@ -99,15 +99,18 @@ async def test_tokens_of_an_ended_session_or_grant_end_on_every_host(sql: Sql) -
     here, there = Revoked(sql, Subscribers(), 900), Revoked(sql, Subscribers(), 900)
     tasks = [asyncio.create_task(each.run()) for each in (here, there)]
     session, grant, other = {"sid": "s1"}, {"sid": "s2", "grant_id": "g1"}, {"grant_id": "s1"}
+    own, exchanged = {"sub": "c1", "client_id": "c1"}, {"sub": "c1", "client_id": "c2"}
+    of_a_person = {"sub": "ada", "client_id": "c1", "grant_id": "g2"}
     async with sql.write() as connection:
         await here.sessions(connection, ["s1", "s3"])
         await here.grants(connection, ["g1"])
         await here.grants(connection, [])
+        await here.client(connection, "c1")
     async with asyncio.timeout(5):
-        for claims in (session, grant, {"sid": "s3"}):
+        for claims in (session, grant, {"sid": "s3"}, own, exchanged):
             for each in (here, there):
                 await until(partial(each.has, claims))
-    assert not there.has(other)
+    assert not any(map(there.has, (other, of_a_person, {"sub": "c2", "client_id": "c2"})))
     for task in tasks:
         task.cancel()
 
