@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import os
 import re
 import sys
 import traceback
@@ -18,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib.metadata import EntryPoint, distributions, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -122,7 +124,7 @@ def _find(kind: Kind[T], use: str, folder: Path) -> T:
 
 def _from_name(kind: Kind[T], use: str) -> T:
     bundled = kind.bundled()
-    installed = list(entry_points(group=kind.group))
+    installed = _installed(kind.group, tuple((place, _changed(place)) for place in sys.path))
     found = [entry for entry in installed if entry.name == use]
     doors = [f"{module} (bundled)" for name, module in bundled.items() if name == use]
     doors += [_door(entry) for entry in found]
@@ -141,6 +143,19 @@ def _from_name(kind: Kind[T], use: str) -> T:
         if cure is None:
             raise
         raise LoadError(f"{missing.msg}; pip install {cure!r}") from missing
+
+
+@lru_cache(maxsize=4)
+def _installed(group: str, _: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
+    """Read anew, from every distribution there is, only when something was installed."""
+    return tuple(entry_points(group=group))
+
+
+def _changed(place: str) -> int:
+    try:
+        return os.stat(place or ".").st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _from_path(kind: Kind[T], use: str, folder: Path) -> T:

@@ -43,14 +43,15 @@ class Pruning:
         self._kept = kept
 
     async def run(self, on_duty: Callable[[], bool]) -> None:
-        """Until it is cancelled."""
+        """Until it is cancelled; not in the first minute, when there is enough to do."""
+        more = False
         while True:
+            await asyncio.sleep(0.01 if more else EVERY)
             try:
                 more = on_duty() and await self.prune()
             except BackendError as error:
                 log.warning("nothing was pruned: %s", error)
                 more = False
-            await asyncio.sleep(0.01 if more else EVERY)
 
     async def prune(self) -> bool:
         """A batch of each table; whether there may be more. Raises BackendError."""

@@ -62,10 +62,10 @@ class Postgres(ServerProcess):
         if new:
             self.execute(f"CREATE DATABASE {DATABASE}", "postgres")
 
-    def new_database(self) -> str:
-        """The URL of an empty one."""
+    def new_database(self, template: str = "template1") -> str:
+        """The URL of an empty one, or of a copy."""
         name = f"db_{uuid.uuid4().hex}"
-        self.execute(f"CREATE DATABASE {name}", "postgres")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}", "postgres")
         return self.url_of(name)
 
     def execute(self, statement: str, database: str = DATABASE) -> str:

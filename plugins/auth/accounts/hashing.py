@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TypeVar
 
 from argon2 import PasswordHasher
@@ -33,6 +34,16 @@ def _give_way() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
+def _argon2(memory: int, passes: int) -> PasswordHasher:
+    return PasswordHasher(time_cost=passes, memory_cost=memory, parallelism=1)
+
+
+@cache
+def _nobody(memory: int, passes: int) -> str:
+    """Of a password that nobody has."""
+    return _argon2(memory, passes).hash(secrets.token_urlsafe())
+
+
 class Hashing:
     """memory: KiB. waited: told how many seconds each has waited for a thread.
 
@@ -42,9 +53,9 @@ class Hashing:
     def __init__(
         self, memory: int, passes: int, waited: Callable[[float], None] = lambda _: None
     ) -> None:
-        self._argon2 = PasswordHasher(time_cost=passes, memory_cost=memory, parallelism=1)
+        self._argon2 = _argon2(memory, passes)
         self._threads = ThreadPoolExecutor(THREADS, "auth-passwords", _give_way)
-        self._nobody = self._argon2.hash(secrets.token_urlsafe())
+        self._nobody = _nobody(memory, passes)
         self._waited = waited
         self._under_way = 0
         self._of_client: Counter[str] = Counter()

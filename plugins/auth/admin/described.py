@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 import orjson
@@ -14,13 +16,19 @@ from plugins.auth.oauth.endpoints import PUBLIC
 
 
 def described(issuer: str, operations: Iterable[Operation]) -> web.RouteDef:
-    try:
-        number = version("ait-gateway")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        number = "0"
-    body = orjson.dumps(document(issuer, number, operations))
+    @cache
+    def body() -> bytes:
+        return orjson.dumps(document(issuer, _version(), operations))
 
     async def answer(request: web.Request) -> web.Response:
-        return web.Response(body=body, content_type="application/json", headers=PUBLIC)
+        made = await asyncio.to_thread(body)
+        return web.Response(body=made, content_type="application/json", headers=PUBLIC)
 
     return web.get("/openapi.json", answer)
+
+
+def _version() -> str:
+    try:
+        return version("ait-gateway")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,14 +42,8 @@ class Pages:
         self.name = name
         self._secure = parts.scheme == "https"
         self.csrf_cookie = "__Host-auth-csrf" if self._secure else "auth-csrf"
-        folders = [HERE] if theme is None else [theme, HERE]
-        self._environment = Environment(
-            loader=FileSystemLoader([folder / "templates" for folder in folders]),
-            autoescape=select_autoescape(default=True, default_for_string=True),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        folders = (HERE,) if theme is None else (theme, HERE)
+        self._environment = _environment(folders)
         self._static = _static([folder / "static" for folder in reversed(folders)])
         self._places: dict[str, str] = {}
 
@@ -111,6 +106,18 @@ class Pages:
             raise web.HTTPNotFound
         headers = {"Cache-Control": "max-age=3600", "X-Content-Type-Options": "nosniff"}
         return web.Response(body=found[0], content_type=found[1], headers=headers)
+
+
+@cache
+def _environment(folders: tuple[Path, ...]) -> Environment:
+    """What is compiled outlives a reload; a template that has changed is read again."""
+    return Environment(
+        loader=FileSystemLoader([folder / "templates" for folder in folders]),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def _static(folders: Sequence[Path]) -> dict[str, tuple[bytes, str]]:

@@ -31,15 +31,10 @@ OTHER = "copper-meadow-51-saddle"
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/asvs.db"
-
-
-@pytest.fixture
 async def here(
-    tmp_path: Path, url: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, sqlite_url: str, capsys: pytest.CaptureFixture[str]
 ) -> AsyncIterator[Place]:
-    async with place(tmp_path, url, capsys) as found:
+    async with place(tmp_path, sqlite_url, capsys) as found:
         yield found
 
 
@@ -140,9 +135,9 @@ async def test_6_3_1_guesses_are_stopped(here: Place, ada: Browser) -> None:
     assert await signed_in(ada)
 
 
-async def test_6_3_2_there_are_no_accounts_to_begin_with(here: Place, url: str) -> None:
+async def test_6_3_2_there_are_no_accounts_to_begin_with(here: Place, sqlite_url: str) -> None:
     assert (await here.browser().get("/auth/login")).status == 200
-    assert await rows(url, accounts) == []
+    assert await rows(sqlite_url, accounts) == []
 
 
 async def test_6_3_8_an_unknown_address_takes_as_long_as_a_wrong_password(
@@ -231,13 +226,13 @@ async def test_7_4_1_and_4_logging_out_ends_the_session_itself(here: Place, ada:
 
 
 async def test_7_4_2_closing_the_account_ends_its_sessions(
-    here: Place, ada: Browser, url: str
+    here: Place, ada: Browser, sqlite_url: str
 ) -> None:
     other = here.browser()
     await other.log_in()
     await ada.submit("/auth/account/close", current=PASSWORD)
     assert not await signed_in(other)
-    assert await rows(url, sessions) == []
+    assert await rows(sqlite_url, sessions) == []
 
 
 async def test_7_4_3_a_new_password_or_factor_ends_other_sessions(

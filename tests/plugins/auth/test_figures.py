@@ -16,10 +16,9 @@ async def numbers(here: Place) -> dict[str, float]:
 
 
 async def test_what_people_do_is_counted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, sqlite_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    url = f"sqlite:///{tmp_path}/auth.db"
-    async with place(tmp_path, url, capsys, ", accounts: {account_failures: 2}") as here:
+    async with place(tmp_path, sqlite_url, capsys, ", accounts: {account_failures: 2}") as here:
         ada = here.browser()
         await ada.register()
         await here.link("Confirm your e-mail address")

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import aiohttp
 import jwt
 import pytest
@@ -21,8 +19,8 @@ from tests.plugins.auth.oauth.relying import CALLBACK, VERIFIER, Place
 
 
 @pytest.fixture
-def sql_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/asvs.db"
+def sql_url(sqlite_url: str) -> str:
+    return sqlite_url
 
 
 async def test_10_3_1_to_4_a_token_says_whom_it_is_for_and_who_did_what(here: Place) -> None:

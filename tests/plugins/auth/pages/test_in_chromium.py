@@ -25,10 +25,10 @@ AUTHENTICATOR = {
 
 
 @pytest.fixture
-async def root(tmp_path: Path) -> AsyncIterator[str]:
+async def root(tmp_path: Path, sqlite_url: str) -> AsyncIterator[str]:
     port = free_port()
     config = f"""
-backends: {{sql: "sqlite:///{tmp_path}/auth.db"}}
+backends: {{sql: "{sqlite_url}"}}
 plugins:
   auth: {{use: auth, issuer: "http://localhost:{port}/auth"}}
 routes:

@@ -23,7 +23,7 @@ async def scripted() -> AsyncIterator[Scripted]:
 
 @pytest.fixture
 async def opening(
-    tmp_path: Path, scripted: Scripted, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, sqlite_url: str, scripted: Scripted, capsys: pytest.CaptureFixture[str]
 ) -> AsyncIterator[Opening]:
     """A gateway on SQLite, whose provider `there` is the scripted one, of some kind."""
     async with AsyncExitStack() as stack:
@@ -38,8 +38,7 @@ async def opening(
                 "client_secret": SECRET,
                 **options,
             }
-            url = f"sqlite:///{tmp_path}/auth.db"
             said = f", providers: {json.dumps(dict.fromkeys(names, provider))}{more}"
-            return await stack.enter_async_context(place(tmp_path, url, capsys, said))
+            return await stack.enter_async_context(place(tmp_path, sqlite_url, capsys, said))
 
         yield opened

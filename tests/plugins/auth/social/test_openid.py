@@ -59,11 +59,15 @@ async def test_a_new_person_gets_an_account_and_comes_back_to_it(here: Place) ->
 
 @pytest.mark.parametrize("client", ["post", "public"])
 async def test_a_client_authenticates_as_it_is_registered(
-    client: str, tmp_path: Path, oidc: Oidc, capsys: pytest.CaptureFixture[str]
+    client: str,
+    tmp_path: Path,
+    sqlite_url: str,
+    oidc: Oidc,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     more = {"auth_method": "client_secret_post"} if client == "post" else {}
     options = settings(oidc, client, **more)
-    async with place(tmp_path, f"sqlite:///{tmp_path}/auth.db", capsys, options) as here:
+    async with place(tmp_path, sqlite_url, capsys, options) as here:
         assert inside(await entered(Traveller(here.browser()), "ada"))
 
 
