@@ -14,12 +14,17 @@ from backends.sql import Sql
 from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.hashing import Hashing
 from plugins.auth.accounts.options import AccountOptions
+from tests.engines.postgres import Postgres
 from tests.plugins.auth.people import PASSWORD
 
 
 @pytest.fixture
 def config(tmp_path: Path, sql_url: str) -> Path:
-    file = tmp_path / "gateway.yaml"
+    return configured(tmp_path, sql_url)
+
+
+def configured(folder: Path, sql_url: str) -> Path:
+    file = folder / "gateway.yaml"
     file.write_text(
         f'version: 1\nbackends: {{sql: "{sql_url}"}}\n'
         'plugins: {auth: {use: auth, issuer: "http://localhost/auth"}}\n'
@@ -34,7 +39,12 @@ def run(config: Path, *words: str, given: str = "") -> subprocess.CompletedProce
     return subprocess.run(command, capture_output=True, text=True, input=given, env=clean)
 
 
-def test_a_client_and_a_key_are_made_in_an_empty_database(config: Path) -> None:
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_a_client_and_a_key_are_made_in_an_empty_database(
+    engine: str, tmp_path: Path, postgres: Postgres
+) -> None:
+    url = postgres.new_database() if engine == "postgres" else f"sqlite:///{tmp_path}/new.db"
+    config = configured(tmp_path, url)
     made = run(config, "create-client", "--name", "reports", "--scope", "read write")
     assert made.returncode == 0, made.stderr
     told = json.loads(made.stdout)
