@@ -60,6 +60,7 @@ class Extensions:
         server.token.add(EXCHANGE, exchange.handle)
         server.token.add(PASSWORD, PasswordGrant(sql, rooms, grants, tokens).handle)
         rooms.changes.on_leave(devices.forget)
+        rooms.changes.on_export("devices_allowed", devices.exported)
         self._registration = Registration(
             sql, issuer, clients, server.client_changes, RegistrationTokens(sql)
         )
@@ -67,6 +68,8 @@ class Extensions:
         participants = Participants(sql)
         server.token.add(CODE, participants.noting(server.token.grants[CODE]))
         rooms.sessions.on_end(participants.ended)
+        rooms.changes.on_leave(participants.forget)
+        rooms.changes.on_export("logouts", participants.exported)
         self.messenger = Messenger(sql, issuer, clients, keyring)
         server.endpoints.more |= {
             "dpop_signing_alg_values_supported": list(ALGORITHMS),

@@ -25,6 +25,7 @@ from plugins.auth.admin.gate import Gate
 from plugins.auth.commands.admin_token import AdminToken
 from plugins.auth.commands.everyday import Commands
 from plugins.auth.commands.people import PeopleCommands
+from plugins.auth.device.devices import Devices as WaitingDevices
 from plugins.auth.extensions import Extensions
 from plugins.auth.factors.devices import Devices
 from plugins.auth.factors.passkeys import Passkeys
@@ -157,8 +158,11 @@ class Auth(Plugin[AuthOptions]):
         sql, lifetime = self.context.backends.sql, self.options.tokens.access_lifetime
         ending = Ending(Revoked(sql, self.context.broadcast, lifetime))
         self._sessions.on_end(ending.sessions)
-        self._sessions.on_end(Participants(sql).ended)
+        participants = Participants(sql)
+        self._sessions.on_end(participants.ended)
         self._changes.on_leave(ending.account)
+        self._changes.on_leave(participants.forget)
+        self._changes.on_leave(WaitingDevices(sql, self.options.device).forget)
         people = PeopleCommands(sql, self._directory, self._operators)
         everyday = Commands(self._directory, self._clients, RegistrationTokens(sql), keyring)
         token = AdminToken(sql, self.options.issuer, keyring)

@@ -136,6 +136,14 @@ class Devices:
                 error = OAuthError("slow_down", "the pauses are five seconds longer from now on")
         raise error
 
+    async def exported(self, account_id: str) -> list[dict[str, Any]]:
+        """Devices that a person has decided about, and which have yet to hear of it."""
+        names = ("client_id", "scopes", "state", "auth_time", "good_until")
+        columns = [device_codes.c[name] for name in names]
+        query = sa.select(*columns).where(device_codes.c.account_id == account_id)
+        async with self._sql.read() as connection:
+            return [dict(zip(names, row, strict=True)) for row in await connection.execute(query)]
+
     async def forget(self, connection: AsyncConnection, account_id: str) -> None:
         """What a person has decided, and was not redeemed yet."""
         await connection.execute(

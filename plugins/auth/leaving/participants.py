@@ -63,6 +63,25 @@ class Participants:
             connection, [{name: getattr(row, name) for name in told} for row in rows]
         )
 
+    async def exported(self, account_id: str) -> dict[str, list[dict[str, Any]]]:
+        """Whom the ends of a person's sessions will be told, and are being told."""
+        found = {}
+        async with self._sql.read() as connection:
+            for name, table in (("to_tell", participants), ("being_told", logouts)):
+                query = sa.select(table.c.client_id, table.c.session_id)
+                mine = query.where(table.c.account_id == account_id)
+                found[name] = [
+                    {"client_id": row.client_id, "session_id": row.session_id}
+                    for row in await connection.execute(mine)
+                ]
+        return found
+
+    async def forget(self, connection: AsyncConnection, account_id: str) -> None:
+        """For Changes.on_leave, after the sessions have ended. What clients are being told of that
+        stays until they have heard it, an hour at most: it is what ends the log-ins there."""
+        mine = participants.c.account_id == account_id
+        await connection.execute(participants.delete().where(mine))
+
     async def _enqueue(self, connection: AsyncConnection, whom: list[dict[str, str]]) -> None:
         now = int(self._clock())
         if whom:

@@ -79,3 +79,16 @@ async def test_a_device_that_was_refused_hears_it(waiting: Waiting) -> None:
     assert await waiting.known.decide(begun.user_code, ADA, allowed=False)
     assert await waiting.error(begun.device_code) == "access_denied"
     assert await waiting.error(begun.device_code) == "invalid_grant"
+
+
+async def test_what_a_person_decided_is_exported_and_forgotten(sql: Sql, waiting: Waiting) -> None:
+    for allowed in (True, False):
+        begun = await waiting.known.begin(CLIENT, ["openid"])
+        await waiting.known.decide(begun.user_code, ADA, allowed=allowed)
+    await waiting.known.begin(CLIENT, ["openid"])
+    told = await waiting.known.exported(ADA.account_id)
+    assert {(each["client_id"], each["scopes"]) for each in told} == {(CLIENT, "openid")}
+    assert sorted(each["state"] for each in told) == ["allowed", "denied"]
+    async with sql.write() as connection:
+        await waiting.known.forget(connection, ADA.account_id)
+    assert await waiting.known.exported(ADA.account_id) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -148,6 +149,9 @@ async def test_clients_hear_that_a_session_has_ended(here: Place) -> None:
         await app.tokens(ada)
         await silent.tokens(ada)
         assert await left(here, participants) == 1
+        export = json.loads((await ada.get("/auth/account/export")).text)
+        assert [each["client_id"] for each in export["logouts"]["to_tell"]] == [app.client.id]
+        assert export["devices_allowed"] == []
         await ada.submit("/auth/logout")
         token = await listener.next()
         await until(lambda: all_told(here))
