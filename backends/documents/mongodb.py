@@ -196,7 +196,9 @@ class MongoDB:
         self._closed = True
         if self._client is not None:
             client, self._client = self._client, None
-            await client.close()
+            with suppress(BackendError):  # pymongo waits for its monitors, however long they take
+                async with self._call():
+                    await client.close()
 
     @asynccontextmanager
     async def _call(self) -> AsyncIterator[None]:

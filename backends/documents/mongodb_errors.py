@@ -31,13 +31,24 @@ NO_TOKEN = (2, 9, 50811, 50795, 260, 40647, 40648, 40649)
 # Where somebody else is the primary now, or nobody yet; shutting down; out of time.
 PASSING = (6, 7, 50, 64, 89, 91, 189, 262, 9001, 10058, 10107, 11600, 11602, 13435, 13436)
 
+AGAIN = 1.0
+
 
 @asynccontextmanager
 async def translated(where: str, within: float) -> AsyncIterator[None]:
-    """where: for messages. within: seconds for all that is inside."""
+    """where: for messages. within: seconds for all that is inside.
+
+    pymongo waits by `wait_for`, which may swallow a cancellation (Python 3.11): that of a timeout
+    is then said again, that of the caller is raised when pymongo is done.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    cancelled = task.cancelling()
     try:
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(within + min(within, AGAIN)), asyncio.timeout(within):
             yield
+        if task.cancelling() > cancelled:
+            raise asyncio.CancelledError
     except TimeoutError:
         raise BackendUnavailable(f"documents: {where}: no answer in {within:g} s") from None
     except (PyMongoError, BSONError) as error:
