@@ -15,6 +15,8 @@ from tests.engines.azurite import ACCOUNT, KEY, Azurite
 from tests.engines.minio import ACCESS_KEY, SECRET_KEY, Minio
 
 BUCKET = "blobs"
+made: set[str] = set()
+"""Endpoints that have it: a client of S3 takes a while to make."""
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +33,9 @@ def azurite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite
 
 async def bucket_of(server: Minio) -> str:
     """The URL of a bucket there, made if need be."""
+    if server.endpoint in made:
+        return server.url_of(BUCKET)
+    made.add(server.endpoint)
     client = AioSession().create_client(
         "s3",
         region_name="us-east-1",
@@ -46,6 +51,9 @@ async def bucket_of(server: Minio) -> str:
 
 async def container_of(server: Azurite) -> str:
     """The URL of a container there, made if need be."""
+    if server.endpoint in made:
+        return server.url_of(BUCKET)
+    made.add(server.endpoint)
     credential = {"account_name": ACCOUNT, "account_key": KEY}
     async with ContainerClient(server.endpoint, BUCKET, credential=credential) as container:
         with suppress(ResourceExistsError):
