@@ -24,6 +24,11 @@ async def url(engine: Azurite) -> str:
     return await container_of(engine)
 
 
+@pytest.fixture
+def healthy(azure_url: str) -> str:
+    return azure_url
+
+
 class TestAzurite(EngineFaults):
     SECRET = KEY
 

@@ -28,6 +28,11 @@ async def url(engine: Minio) -> str:
     return await bucket_of(engine)
 
 
+@pytest.fixture
+def healthy(s3_url: str) -> str:
+    return s3_url
+
+
 class TestMinio(EngineFaults):
     SECRET = SECRET_KEY
 
