@@ -11,10 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import nats as nats_client
 from aiobotocore.session import get_session
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from azure.storage.blob.aio import BlobServiceClient
-from elasticsearch import AsyncElasticsearch
-from opensearchpy import AsyncOpenSearch
 from pymongo import AsyncMongoClient
 from redis.asyncio import Redis as RedisClient
 from redis.asyncio import RedisCluster as RedisClusterClient
@@ -22,13 +19,11 @@ from redis.asyncio import Sentinel
 
 from tests.engines.azurite import ACCOUNT, KEY, Azurite
 from tests.engines.engine import HOST, Engine
-from tests.engines.kafka import Kafka
 from tests.engines.minio import Minio
 from tests.engines.mongodb import MongoDB
 from tests.engines.nats import Nats
 from tests.engines.postgres import Postgres
 from tests.engines.redis import Redis, RedisCluster, RedisSentinel
-from tests.engines.searching import Elasticsearch, OpenSearch
 
 WORD = "kept"
 
@@ -162,45 +157,13 @@ async def of_mongodb(url: str) -> str:
         return found["word"] if found else ""
 
 
-async def to_kafka(url: str) -> None:
-    async with AIOKafkaProducer(bootstrap_servers=urlsplit(url).netloc, acks="all") as producer:
-        await producer.send_and_wait("words", WORD.encode())
-
-
-async def of_kafka(url: str) -> str:
-    async with AIOKafkaConsumer(
-        bootstrap_servers=urlsplit(url).netloc, auto_offset_reset="earliest"
-    ) as consumer:
-        consumer.assign([TopicPartition("words", 0)])
-        return str((await consumer.getone()).value.decode())
-
-
-async def to_elasticsearch(url: str) -> None:
-    async with AsyncElasticsearch(url.replace("elasticsearch", "http")) as client:
-        await client.index(index="words", id="1", document={"word": WORD})
-
-
-async def of_elasticsearch(url: str) -> str:
-    async with AsyncElasticsearch(url.replace("elasticsearch", "http")) as client:
-        return str((await client.get(index="words", id="1"))["_source"]["word"])
-
-
-async def to_opensearch(url: str) -> None:
-    async with AsyncOpenSearch(url.replace("opensearch", "http")) as client:
-        await client.index(index="words", id="1", body={"word": WORD})
-
-
-async def of_opensearch(url: str) -> str:
-    async with AsyncOpenSearch(url.replace("opensearch", "http")) as client:
-        return str((await client.get(index="words", id="1"))["_source"]["word"])
-
-
 class Client(NamedTuple):
     engine: Callable[[Path], Engine]
     write: Callable[[str], Awaitable[None]]
     read: Callable[[str], Awaitable[str]]
 
 
+# Those of Java that take long to start are killed, paused and started in their drivers' tests.
 CLIENTS = {
     "postgres": Client(Postgres, to_postgres, of_postgres),
     "redis": Client(Redis, to_redis, of_redis),
@@ -210,7 +173,4 @@ CLIENTS = {
     "minio": Client(Minio, to_s3, of_s3),
     "azurite": Client(Azurite, to_azure, of_azure),
     "mongodb": Client(MongoDB, to_mongodb, of_mongodb),
-    "kafka": Client(Kafka, to_kafka, of_kafka),
-    "elasticsearch": Client(Elasticsearch, to_elasticsearch, of_elasticsearch),
-    "opensearch": Client(OpenSearch, to_opensearch, of_opensearch),
 }

@@ -85,8 +85,9 @@ class Kafka(ServerProcess):
             "share.coordinator.state.topic.replication.factor=1\n"
             "share.coordinator.state.topic.min.isr=1\n"
             "group.initial.rebalance.delay.ms=0\n"
-            # What is beyond its bounds is soon forgotten: after five minutes unless said otherwise.
-            "log.retention.check.interval.ms=200\n"
+            # What is beyond its bounds is soon forgotten: after five minutes unless said otherwise,
+            # of which the first begin 30 s after the start.
+            "log.retention.check.interval.ms=200\nlog.initial.task.delay.ms=200\n"
             # A killed one may join again when its session has ended: 9 s unless said otherwise.
             "broker.session.timeout.ms=1500\nbroker.heartbeat.interval.ms=300\n"
         )

@@ -27,11 +27,10 @@ def shared(kind: type[E], folder: Path) -> Iterator[E]:
     state = folder / "state"
     with (folder / "users").open("a") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
-        if not running(state):
-            fcntl.flock(users, fcntl.LOCK_EX)
+        with (folder / "starting").open("a") as starting:
+            fcntl.flock(starting, fcntl.LOCK_EX)
             if not running(state):
                 start(kind(Path(tempfile.mkdtemp(dir=folder))), state)
-            fcntl.flock(users, fcntl.LOCK_SH)
         engine = kind(folder)
         engine.port = int(state.read_text().split()[1])
         try:

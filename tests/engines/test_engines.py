@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, Event
 
 import psutil
 import pytest
@@ -74,6 +76,28 @@ def test_a_shared_engine_is_one_and_ends_with_the_last_who_uses_it(tmp_path: Pat
     assert not listens(one.port)
     with shared(Redis, tmp_path) as later:
         assert later.say("GET", "word") == b"$-1\r\n"
+
+
+def test_who_comes_while_it_starts_uses_it_too(tmp_path: Path) -> None:
+    coming, together = Event(), Barrier(2, timeout=20)
+
+    class Slow(Redis):
+        def start(self) -> None:
+            coming.wait(20)
+            super().start()
+
+    def use() -> int:
+        with shared(Slow, tmp_path) as engine:
+            together.wait()
+            return engine.port
+
+    def come() -> int:
+        coming.set()
+        return use()
+
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.submit(use), pool.submit(come)
+        assert one.result() == other.result()
 
 
 def test_an_engine_that_does_not_start_says_why_and_leaves_nothing(tmp_path: Path) -> None:
