@@ -7,12 +7,12 @@ import threading
 from pathlib import Path
 from typing import Any, Self
 
+from tests.e2e.fleet import PAUSE
 from tests.e2e.gateway_process import GatewayProcess, eventually
 from tests.e2e.rawhttp import DEADLINE, Client, Closed
 from tests.e2e.site import Site
 
 HOST = "crew.test"
-A_MOMENT = 0.003
 PLUGIN = Path(__file__).with_name("worker_plugin.py")
 
 
@@ -138,7 +138,7 @@ class Load:
 
     def _run(self, number: int) -> None:
         client = self._site.gateway.connect()
-        while not self._enough.wait(A_MOMENT):
+        while not self._enough.wait(PAUSE):
             try:
                 seen = client.get(self._target, HOST)
             except (Closed, OSError) as error:

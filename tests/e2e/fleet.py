@@ -1,18 +1,12 @@
-"""Targets that are processes of their own, to be killed and stopped, and clients that keep asking.
-
-Run as a program this is one of the targets: it answers every GET with its name.
-"""
+"""Targets that are processes, to be killed and stopped, and clients that keep asking."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
 import subprocess
 import sys
 import threading
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +14,10 @@ from tests.e2e.gateway_process import accepts, eventually, free_port
 from tests.e2e.rawhttp import Client, Closed
 from tests.e2e.scripted_upstream import ScriptedUpstream, listening
 from tests.e2e.site import Site
+
+PROGRAM = Path(__file__).with_name("fleet_member.py")
+PAUSE = 0.003
+"""Seconds between two requests of a client: the machine is there for the others, too."""
 
 
 class Member:
@@ -31,13 +29,15 @@ class Member:
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
+    def launch(self) -> None:
+        command = [sys.executable, "-I", str(PROGRAM), self.name, str(self.port)]
+        self._process = subprocess.Popen(command)
+
     def start(self) -> None:
-        root = Path(__file__).resolve().parents[2]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.fleet", self.name, str(self.port)],
-            cwd=root,
-            env=os.environ | {"PYTHONPATH": str(root)},
-        )
+        self.launch()
+        self.is_up()
+
+    def is_up(self) -> None:
         eventually(lambda: accepts(self.port), f"the start of {self.name}")
 
     def signal(self, number: signal.Signals) -> None:
@@ -63,7 +63,9 @@ class Fleet:
 
     def __enter__(self) -> Self:
         for member in self.members:
-            member.start()
+            member.launch()
+        for member in self.members:
+            member.is_up()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,7 +74,7 @@ class Fleet:
 
 
 class Load:
-    """Clients that send one GET after the other while it is entered.
+    """Clients that send one GET after the other while it is entered, a moment apart.
 
     `bodies` counts the 200s by body, `errors` has everything else.
     """
@@ -106,7 +108,7 @@ class Load:
 
     def _ask(self) -> None:
         client: Client | None = None
-        while not self._over.is_set():
+        while not self._over.wait(PAUSE):
             client = client or self._site.gateway.connect(keep=False)
             try:
                 answer = client.get("/", self._host)
@@ -144,23 +146,3 @@ def healthy(site: Site, name: str) -> list[float | None]:
         site.gateway.metric(f'gateway_upstream_healthy{{target="{url}",upstream="{name}"}}')
         for url in urls(site, name)
     ]
-
-
-class Answering(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        body = sys.argv[1].encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        with contextlib.suppress(ConnectionError):
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Nobody reads it."""
-
-
-if __name__ == "__main__":
-    ThreadingHTTPServer.request_queue_size = 128
-    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Answering).serve_forever()

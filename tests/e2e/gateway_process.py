@@ -149,18 +149,18 @@ class GatewayProcess:
         return self.process.wait(DEADLINE)
 
     def stop(self) -> None:
-        """SIGTERM, and the exit is clean."""
+        """By SIGINT, which waits for no idle client to hear of it, and the exit is clean."""
         if self._process is None:
             return
         died = self.process.poll()
         if died is None:
-            self.signal(signal.SIGTERM)
+            self.signal(signal.SIGINT)
             try:
                 self.wait()
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-                raise AssertionError(f"did not end on SIGTERM:\n{self.log()}") from None
+                raise AssertionError(f"did not end on SIGINT:\n{self.log()}") from None
         assert self.process.returncode == 0, f"exit {self.process.returncode}:\n{self.log()}"
         self.assert_clean_log()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,15 +99,20 @@ def test_places_that_are_taken_and_waited_for_are_counted(site: Site) -> None:
         connection.wait_closed()
 
     upstream.script = silent
-    for _ in range(3):
-        site.connect().send(request("GET", "/", "guarded.test"))
+    clients = [site.connect() for _ in range(3)]
+    for client in clients:
+        client.send(request("GET", "/", "guarded.test"))
     full = {"in_flight": 2, "waiting": 1}
     eventually(lambda: states(site)["few"] == full, "three requests under way")
+    for client in clients:
+        client.reset()
+    free = {"in_flight": 0, "waiting": 0}
+    eventually(lambda: states(site)["few"] == free, "their end")
 
 
-@pytest.fixture
-def crew(tmp_path: Path) -> Iterator[CrewSite]:
-    site = CrewSite(tmp_path, 2)
+@pytest.fixture(scope="module")
+def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrewSite]:
+    site = CrewSite(tmp_path_factory.mktemp("crew"), 2)
     site.middlewares |= GUARDS
     site.pool("guarded", route={"middlewares": list(GUARDS)}, server=ScriptedUpstream(listening()))
     site.scripted["guarded"].start()

@@ -17,7 +17,7 @@ from tests.e2e.rawhttp import DEADLINE, Client
 from tests.plugins.auth.access.desk import Desk
 
 T = TypeVar("T")
-WORKERS = 3
+WORKERS = 2
 
 
 class KeyedSite(CrewSite):

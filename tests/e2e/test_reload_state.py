@@ -50,10 +50,9 @@ class Counting(Marked):
 """
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    (tmp_path / "parts.py").write_text(PARTS)
-    site = Site(tmp_path)
+def described(folder: Path) -> Site:
+    (folder / "parts.py").write_text(PARTS)
+    site = Site(folder)
     site.plugins["words"] = {"use": "./parts.py:Words", "word": "one"}
     site.middlewares |= {
         "extra": {"use": "body_limit", "max": "1KiB"},
@@ -61,8 +60,29 @@ def site(tmp_path: Path) -> Iterator[Site]:
         "per_ip": {"use": "rate_limit", "rate": "2/h"},
         "one": {"use": "concurrency_limit", "max": 1},
     }
+    return site
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Site]:
+    """For one test, which starts it."""
+    site = described(tmp_path)
     yield site
     site.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Serves a route or an upstream of its own for each test."""
+    site = described(tmp_path_factory.mktemp("site"))
+    site.route("limited", "/limited", middlewares=["extra", "per_ip"], respond={})
+    site.pool("bad", route={"middlewares": ["extra", "guard"]})
+    site.pool("slow", route={"middlewares": ["extra", "one"]})
+    group(site, "pair", 2, health={"passive": {"failures": 2, "eject_for": "60s"}})
+    try:
+        yield site.start()
+    finally:
+        site.close()
 
 
 def change(site: Site, **fresh: Any) -> None:
@@ -77,8 +97,7 @@ def change(site: Site, **fresh: Any) -> None:
 
 
 def test_a_limit_that_is_used_up_stays_so(site: Site) -> None:
-    site.route("limited", "/limited", middlewares=["extra", "per_ip"], respond={})
-    client = site.start().connect()
+    client = site.connect()
     assert [client.get("/limited", "x").status for _ in range(3)] == [200, 200, 429]
     change(site)
     assert client.get("/limited", "x").status == 429
@@ -92,8 +111,8 @@ def test_a_circuit_that_is_open_stays_so(site: Site) -> None:
             connection.read_request()
             connection.send(answer(status="500 Oh"))
 
-    site.pool("bad", route={"middlewares": ["extra", "guard"]}).script = failing
-    client = site.start().connect()
+    site.scripted["bad"].script = failing
+    client = site.connect()
     host = "bad.test"
     assert [client.get("/", host).status for _ in range(3)] == [500, 500, 503]
     change(site)
@@ -108,9 +127,8 @@ def test_a_place_that_is_taken_stays_so_until_its_request_ends(site: Site) -> No
         connection.read_request()
         connection.wait_closed()
 
-    upstream = site.pool("slow", route={"middlewares": ["extra", "one"]})
+    upstream = site.scripted["slow"]
     upstream.script = script
-    site.start()
     first, second = site.connect(), site.connect()
     first.send(request("GET", "/", upstream.host))
     upstream.wait_for(lambda: len(upstream.requests) == 1)
@@ -122,8 +140,7 @@ def test_a_place_that_is_taken_stays_so_until_its_request_ends(site: Site) -> No
 
 
 def test_health_and_kept_connections_of_a_pool_stay(site: Site) -> None:
-    members = group(site, "pair", 2, health={"passive": {"failures": 2, "eject_for": "60s"}})
-    good, bad = members
+    good, bad = site.scripted["pair0"], site.scripted["pair1"]
 
     def resetting(connection: UpstreamConnection) -> None:
         connection.read_request()
@@ -131,7 +148,7 @@ def test_health_and_kept_connections_of_a_pool_stay(site: Site) -> None:
 
     good.start()
     bad.script = resetting
-    client = site.start().connect()
+    client = site.connect()
     eventually(
         lambda: client.get("/", "pair.test").status and healthy(site, "pair") == [1, 0],
         "the target being left out",
@@ -146,45 +163,45 @@ def test_health_and_kept_connections_of_a_pool_stay(site: Site) -> None:
     assert len(good.connections) == opened
 
 
-def test_who_asked_for_a_plugin_that_changes_is_made_anew_with_it(site: Site) -> None:
-    site.plugins["echo"] = {"use": "./parts.py:Echo"}
-    site.middlewares["marked"] = {"use": "./parts.py:Marked"}
-    site.middlewares["counting"] = {"use": "./parts.py:Counting"}
+def test_who_asked_for_a_plugin_that_changes_is_made_anew_with_it(own: Site) -> None:
+    own.plugins["echo"] = {"use": "./parts.py:Echo"}
+    own.middlewares["marked"] = {"use": "./parts.py:Marked"}
+    own.middlewares["counting"] = {"use": "./parts.py:Counting"}
     for name in ("marked", "counting"):
-        site.route(name, f"/{name}", middlewares=[name], plugin="echo")
-    client = site.start().connect()
+        own.route(name, f"/{name}", middlewares=[name], plugin="echo")
+    client = own.start().connect()
 
     def seen(name: str) -> tuple[bytes, bytes | None]:
         found = client.get(f"/{name}", "x")
         return found.body, found.value("X-Word")
 
     assert [seen("marked"), seen("counting")] == [(b"one", b"one 1"), (b"one", b"none 1")]
-    change(site)
+    change(own)
     assert [seen("marked"), seen("counting")] == [(b"one!", b"one! 1"), (b"one!", b"none 2")]
-    change(site, plugins={"more": {"use": "./parts.py:Words", "word": "x"}})
-    site.plugins.pop("more")
-    change(site)
+    change(own, plugins={"more": {"use": "./parts.py:Words", "word": "x"}})
+    own.plugins.pop("more")
+    change(own)
     assert [seen("marked"), seen("counting")] == [(b"one!!!", b"one!!! 1"), (b"one!!!", b"none 3")]
 
 
-def test_memory_and_files_are_what_they_were_after_a_hundred_reloads(site: Site) -> None:
+def test_memory_and_files_are_what_they_were_after_a_hundred_reloads(own: Site) -> None:
     """A client keeps its connection, and the plugin and a guard are made anew each time."""
-    site.plugins["echo"] = {"use": "./parts.py:Echo"}
+    own.plugins["echo"] = {"use": "./parts.py:Echo"}
     for number in range(50):
-        site.route(f"r{number}", f"/r{number}", middlewares=["extra", "per_ip"], plugin="echo")
-    site.pool("users", route={"middlewares": ["guard"]}).start()
-    site.middlewares["per_ip"]["rate"] = "1000/s"
-    client = site.start().connect()
+        own.route(f"r{number}", f"/r{number}", middlewares=["extra", "per_ip"], plugin="echo")
+    own.pool("users", route={"middlewares": ["guard"]}).start()
+    own.middlewares["per_ip"]["rate"] = "1000/s"
+    client = own.start().connect()
 
     def round_trips(count: int) -> tuple[int, int]:
         for _ in range(count):
-            change(site)
+            change(own)
             assert client.get("/r7", "x").status == 200
             assert client.get("/", "users.test").status == 200
-        eventually(lambda: site.gateway.open_files() <= files + 2, "old tables letting go")
-        return site.gateway.memory(), site.gateway.open_files()
+        eventually(lambda: own.gateway.open_files() <= files + 2, "old tables letting go")
+        return own.gateway.memory(), own.gateway.open_files()
 
-    files = site.gateway.open_files()
+    files = own.gateway.open_files()
     before = round_trips(20)
     after = round_trips(100)
     assert after[0] - before[0] < 1024 * 1024

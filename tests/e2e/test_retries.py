@@ -92,9 +92,9 @@ def test_nobody_notices_that_one_of_three_targets_is_killed(own_site: Site, flee
     with fleet, Load(own_site, "fleet.test") as load:
         load.more()
         fleet.members[1].kill()
-        load.more(600)
+        load.more()
         fleet.members[1].start()
-        load.more(600)
+        load.more()
     assert load.errors == []
     assert load.bodies.keys() == {b"member0", b"member1", b"member2"}
 
@@ -112,7 +112,7 @@ def test_nobody_notices_that_one_of_three_targets_stands_still(
     with fleet, Load(own_site, "fleet.test") as load:
         load.more()
         fleet.members[1].signal(signal.SIGSTOP)
-        load.more(600)
+        load.more()
         fleet.members[1].signal(signal.SIGCONT)
         before = load.bodies[b"member1"]
         eventually(lambda: load.bodies[b"member1"] > before, "its coming back")
