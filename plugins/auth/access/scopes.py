@@ -117,6 +117,16 @@ class Scopes:
         return bool(gone.rowcount)
 
 
+async def described(sql: Sql, names: Iterable[str]) -> dict[str, str]:
+    """What scopes of these names are said to be, where there is something. Raises BackendError."""
+    ours = [name for name in names if name not in RESERVED]
+    if not ours:
+        return {}
+    query = sa.select(scopes.c.name, scopes.c.description).where(scopes.c.name.in_(ours))
+    async with sql.read() as connection:
+        return {row.name: row.description for row in await connection.execute(query)}
+
+
 def _scope(row: Any) -> Scope:
     permissions = tuple(row.permissions.split())
     return Scope(row.name, row.description, permissions, row.created_at, row.updated_at)

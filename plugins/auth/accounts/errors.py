@@ -13,6 +13,10 @@ class WrongPassword(AccountError):
     """There is no such account, or it has another password, or it is disabled: never which."""
 
 
+class WrongCurrent(WrongPassword):
+    """Whoever is logged in has another password than the one typed."""
+
+
 class LockedOut(AccountError):
     """Too many failures. retry_after: seconds. Said of accounts that do not exist as well."""
 

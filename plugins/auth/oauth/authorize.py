@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backends.errors import BackendError
 from backends.sql import Sql
+from plugins.auth.access.scopes import described
 from plugins.auth.accounts.sessions import Session
 from plugins.auth.audit.log import record
 from plugins.auth.oauth import redirects
@@ -218,6 +219,7 @@ class Authorize:
             "consent.html",
             client=want.client,
             scopes=want.scopes,
+            described=await described(self._sql, want.scopes),
             host=urlsplit(want.redirect_uri).hostname or "",
             email=account.email if account else "",
             session=session.id,

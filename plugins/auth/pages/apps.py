@@ -20,7 +20,7 @@ class Apps:
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         personal = self._rooms.personal
-        self._rooms.pages.place("/account/apps", "Applications that know you")
+        self._rooms.pages.place("/account/apps", "Connected applications")
         return [
             web.get("/account/apps", personal(self.page)),
             web.post("/account/apps", personal(self.end)),

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from backends.sql import Sql
+from plugins.auth.access.scopes import described
 from plugins.auth.accounts.attempts import block_of
 from plugins.auth.accounts.errors import LockedOut
 from plugins.auth.accounts.sessions import Session
@@ -51,7 +52,7 @@ class DevicePage:
         except LockedOut as error:
             return rooms.again(request, "device.html", error, code=code)
         if asked is None:
-            return self._unknown(request, code)
+            return self._unknown(request, form.get("user_code", "")[:20])
         if form.get("do") in {"allow", "deny"}:
             return await self._decided(request, session, code, allowed=form["do"] == "allow")
         return await self._confirm(request, code, asked)
@@ -81,7 +82,12 @@ class DevicePage:
         if client is None:
             return self._unknown(request, code)
         return self._rooms.pages.render(
-            request, "device_confirm.html", code=code, client=client.name, scopes=asked.scopes
+            request,
+            "device_confirm.html",
+            code=code,
+            client=client.name,
+            scopes=asked.scopes,
+            described=await described(self._sql, asked.scopes),
         )
 
     async def _decided(
@@ -89,7 +95,7 @@ class DevicePage:
     ) -> web.StreamResponse:
         if not await self._devices.decide(code, session, allowed=allowed):
             return self._unknown(request, code)
-        title, path, label = "That is done", "/account", "Your account"
+        title, path, label = "Done", "/account", "Your account"
         if allowed:
             return self._rooms.message(
                 request,

@@ -78,7 +78,7 @@ class Joining:
         except AccountError as error:
             status, text = reason(error)
             return web.json_response({"detail": text}, status=status, headers=SAFETY)
-        detail = "We have sent you a mail that says how to go on."
+        detail = "We have sent you an e-mail that says what to do next."
         return web.json_response({"detail": detail}, status=202, headers=SAFETY)
 
     async def _register(self, request: web.Request, newcomer: Newcomer) -> None:
@@ -131,11 +131,11 @@ class Joining:
         return self._done(request, "Your password is changed. Log in with the new one.")
 
     def _look_into_mail(self, request: web.Request, path: str = "/login") -> web.Response:
-        text = "We have sent you a mail that says how to go on."
-        return self._rooms.message(request, "Look into your mail", text, path=path)
+        text = "We have sent you an e-mail that says what to do next."
+        return self._rooms.message(request, "Check your e-mail", text, path=path)
 
     def _done(self, request: web.Request, text: str) -> web.Response:
-        return self._rooms.message(request, "That is done", text)
+        return self._rooms.message(request, "Done", text)
 
     def _no_link(self, request: web.Request) -> web.Response:
         return self._rooms.message(

@@ -9,7 +9,7 @@ import orjson
 from aiohttp import web
 
 from plugins.auth.accounts.account import Account
-from plugins.auth.accounts.errors import AccountError
+from plugins.auth.accounts.errors import AccountError, WrongCurrent, WrongPassword
 from plugins.auth.accounts.sessions import Session
 from plugins.auth.pages.browsers import browser_of
 from plugins.auth.pages.rendering import SAFETY
@@ -32,7 +32,9 @@ class OwnAccount:
             web.post("/account/password", personal(self.password)),
             web.get("/account/email", personal(self.email_page)),
             web.post("/account/email", personal(self.email)),
+            web.get("/account/sessions", personal(self.listed)),
             web.post("/account/sessions", personal(self.end_sessions)),
+            web.get("/account/devices", personal(self.listed)),
             web.post("/account/devices", personal(self.forget_device)),
             web.get("/account/export", personal(self.export)),
             web.get("/account/close", personal(self.close_page)),
@@ -99,9 +101,7 @@ class OwnAccount:
             )
         except AccountError as error:
             return rooms.again(request, "password.html", error, **await self._values(account))
-        return rooms.message(
-            request, "That is done", "Saved.", path="/account", label="Your account"
-        )
+        return rooms.message(request, "Done", "Saved.", path="/account", label="Your account")
 
     async def email_page(
         self, request: web.Request, account: Account, session: Session
@@ -122,10 +122,14 @@ class OwnAccount:
             await rooms.changes.ask_for_email(account, email, address(request))
         except AccountError as error:
             return rooms.again(request, "email.html", error, email=email, account=account)
-        text = "We have sent you a mail that says how to go on."
+        text = "We have sent you an e-mail that says what to do next."
         return rooms.message(
-            request, "Look into your mail", text, path="/account", label="Your account"
+            request, "Check your e-mail", text, path="/account", label="Your account"
         )
+
+    async def listed(self, _request: web.Request, _: Account, __: Session) -> web.StreamResponse:
+        """On the first page; who had to log in before a button was heeded comes here."""
+        return self._rooms.pages.redirect("/account")
 
     async def end_sessions(
         self, request: web.Request, account: Account, session: Session
@@ -172,7 +176,7 @@ class OwnAccount:
             await rooms.changes.close(account.id, address(request))
         except AccountError as error:
             return rooms.again(request, "close.html", error, account=account)
-        response = rooms.message(request, "That is done", "Your account is closed.")
+        response = rooms.message(request, "Done", "Your account is closed.")
         rooms.sessions.forget(response)
         return response
 
@@ -180,7 +184,10 @@ class OwnAccount:
         """By the password there is now (ASVS 5.0 6.2.3, 7.5.1). Raises AccountError."""
         if account.has_password:
             current = form.get("current", "")
-            await self._rooms.directory.verify(account.email, current, address(request))
+            try:
+                await self._rooms.directory.verify(account.email, current, address(request))
+            except WrongPassword as error:
+                raise WrongCurrent(str(error)) from None
 
     async def _without_password(
         self, request: web.Request, account: Account, session: Session
@@ -197,9 +204,7 @@ class OwnAccount:
         if not await rooms.changes.remove_password(account, session, address(request)):
             values = await self._values(account)
             return rooms.again(request, "password.html", "Add a passkey first.", **values)
-        return rooms.message(
-            request, "That is done", "Saved.", path="/account", label="Your account"
-        )
+        return rooms.message(request, "Done", "Saved.", path="/account", label="Your account")
 
     async def _values(self, account: Account) -> dict[str, Any]:
         return {

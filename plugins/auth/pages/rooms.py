@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from backends.errors import BackendError
 from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.changes import Changes
 from plugins.auth.accounts.directory import Directory
@@ -21,6 +22,7 @@ from plugins.auth.accounts.errors import (
     Overloaded,
     Unverified,
     WeakPassword,
+    WrongCurrent,
     WrongPassword,
 )
 from plugins.auth.accounts.options import AccountOptions
@@ -54,6 +56,7 @@ ANSWERS: dict[type[AccountError], tuple[int, str]] = {
     LastAdmin: (409, "You are the last administrator: make somebody else one first."),
     LastWayIn: (409, "Choose a password first: without this passkey nobody could log in."),
     WrongPassword: (401, "Wrong e-mail address or password."),
+    WrongCurrent: (401, "That is not your current password."),
 }
 
 
@@ -97,7 +100,7 @@ class Rooms:
         return self.pages.redirect(f"/login?fresh=1{acr}&continue={back}")
 
     def guarded(self, handler: Handler) -> Handler:
-        """A form that is none of ours becomes a page."""
+        """A form that is none of ours becomes a page, and so does a database that is away."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             try:
@@ -108,6 +111,13 @@ class Rooms:
                     "Something went wrong",
                     "That form cannot be taken. Load the page again.",
                     status=error.status,
+                )
+            except BackendError:
+                return self.message(
+                    request,
+                    "Something went wrong",
+                    "Too much is going on. Try again in a moment.",
+                    status=503,
                 )
 
         return handle

@@ -2,11 +2,11 @@
 
 SPANISH = {
     "Allow": "Permitir",
-    "Applications that know you": "Aplicaciones que te conocen",
+    "Connected applications": "Aplicaciones conectadas",
     "Do not allow": "No permitir",
     "End its access": "Quitar el acceso",
-    "May this application know you?": "¿Puede conocerte esta aplicación?",
-    "No application knows you.": "Ninguna aplicación te conoce.",
+    "Allow access to your account?": "¿Permitir el acceso a tu cuenta?",
+    "No application has access.": "Ninguna aplicación tiene acceso.",
     "The application that sent you here is not known, or asks to send you where it is not "
     "registered. Tell those who run it.": (
         "La aplicación que te envió aquí no es conocida, o pide enviarte a donde no está "
@@ -14,9 +14,9 @@ SPANISH = {
     ),
     "This link does not work": "Este enlace no funciona",
     "You are logged in as": "Has entrado como",
-    "You will go on to": "Continuarás en",
-    "do what it calls": "hacer lo que llama",
-    "go on when you have logged out": "seguir cuando hayas salido",
+    "You will continue to": "Continuarás en",
+    "use the permission": "usar el permiso",
+    "keep this access when you have logged out": "conservar este acceso cuando hayas salido",
     "know that it is you": "saber que eres tú",
     "see your e-mail address": "ver tu correo electrónico",
     "see your name and language": "ver tu nombre y tu idioma",
@@ -49,7 +49,7 @@ SPANISH = {
     ),
     "Everything as a file (JSON)": "Todo en un archivo (JSON)",
     "Forgot your password?": "¿Olvidaste tu contraseña?",
-    "Go on": "Continuar",
+    "Continue": "Continuar",
     "Go on only if the device is before you and you began this yourself. If somebody sent you the "
     "code or a link, do not allow it: they would get into your account.": (
         "Sigue solo si tienes el dispositivo delante y lo has empezado tú. Si alguien te envió el "
@@ -61,17 +61,20 @@ SPANISH = {
     ),
     "It may do so until you log out.": "Podrá hacerlo hasta que salgas.",
     "Log in": "Entrar",
-    "Log in as somebody else": "Entrar con otra cuenta",
+    "Use another account": "Usar otra cuenta",
     "Log out": "Salir",
     "Logging in": "Acceso",
-    "Make an account": "Crear una cuenta",
-    "Make new recovery codes": "Crear nuevos códigos de recuperación",
+    "Create an account": "Crear una cuenta",
+    "Create new recovery codes": "Crear nuevos códigos de recuperación",
     "Name": "Nombre",
+    "QR code for the app": "Código QR para la aplicación",
+    "Rename": "Cambiar el nombre",
+    "Do you have an account already?": "¿Ya tienes una cuenta?",
     "New e-mail address": "Nuevo correo electrónico",
     "New password": "Contraseña nueva",
     "Or type this into the app:": "O escribe esto en la aplicación:",
     "Password": "Contraseña",
-    "Password you have now": "Contraseña actual",
+    "Current password": "Contraseña actual",
     "Press the button if you made this account and the address is yours.": (
         "Pulsa el botón si creaste esta cuenta y la dirección es tuya."
     ),
@@ -82,8 +85,10 @@ SPANISH = {
     ),
     "Send the link": "Enviar el enlace",
     "Set up": "Activar",
-    "The longer the better; a few words that do not belong together are good.": (
-        "Cuanto más larga, mejor; unas palabras sin relación entre sí son una buena idea."
+    "At least {least} characters. The longer the better; a few words that do not belong together "
+    "are good.": (
+        "Al menos {least} caracteres. Cuanto más larga, mejor; unas palabras sin relación entre sí "
+        "son una buena idea."
     ),
     "Type the code that your device shows.": "Escribe el código que muestra tu dispositivo.",
     "Unknown browser": "Navegador desconocido",
@@ -114,7 +119,9 @@ SPANISH = {
     ),
     "Confirm that it is you": "Confirma que eres tú",
     "Devices that are not asked for a code": "Dispositivos a los que no se pide código",
-    "Do not ask again on this device; days:": "No preguntar más en este dispositivo; días:",
+    "Do not ask again on this device for {days} days": (
+        "No volver a preguntar en este dispositivo durante {days} días"
+    ),
     "Each of them works once, instead of your app or passkey. Keep them where you find them "
     "without your phone: they are not shown again.": (
         "Cada uno sirve una vez, en lugar de tu aplicación o llave de acceso. Guárdalos donde "
@@ -169,7 +176,7 @@ SPANISH = {
         "Con una cuenta en uno de estos sitios entras aquí sin contraseña."
     ),
     "connected": "conectada",
-    "Go on with": "Continuar con",
+    "Continue with": "Continuar con",
     "Press the button to log in to this account with it from now on.": (
         "Pulsa el botón para entrar con ella en esta cuenta a partir de ahora."
     ),
@@ -194,8 +201,8 @@ SPANISH = {
     "Invitations": "Invitaciones",
     "Invite somebody": "Invitar a alguien",
     "Leave the organisation": "Dejar la organización",
-    "Make a key": "Crear una clave",
-    "Make an organisation": "Crear una organización",
+    "Create a key": "Crear una clave",
+    "Create an organisation": "Crear una organización",
     "Make an owner": "Hacer propietario",
     "Members": "Miembros",
     "No longer an owner": "Quitar como propietario",
@@ -266,11 +273,11 @@ SPANISH = {
     "It is the last way to log in to your account. Choose a password first.": (
         "Es la última forma de entrar en tu cuenta. Elige antes una contraseña."
     ),
-    "Look into your mail": "Mira tu correo",
-    "We have sent you a mail that says how to go on.": (
+    "Check your e-mail": "Mira tu correo",
+    "We have sent you an e-mail that says what to do next.": (
         "Te hemos enviado un correo que dice cómo seguir."
     ),
-    "That is done": "Hecho",
+    "Done": "Hecho",
     "Your e-mail address is confirmed.": "Tu correo electrónico está confirmado.",
     "Your password is changed. Log in with the new one.": (
         "Tu contraseña ha cambiado. Entra con la nueva."
@@ -284,6 +291,7 @@ SPANISH = {
         "Ya se usó o es demasiado antiguo. Pide otro."
     ),
     "Wrong e-mail address or password.": "Correo electrónico o contraseña incorrectos.",
+    "That is not your current password.": "Esa no es tu contraseña actual.",
     "Wrong code.": "Código incorrecto.",
     "That code is not known, or it is too old. Look at your device again.": (
         "Ese código no existe o es demasiado antiguo. Mira otra vez tu dispositivo."

@@ -131,11 +131,11 @@ class WithProvider:
                 status=403,
             )
         if why is Kept.LETTER:
-            text = "We have sent you a mail that says how to go on."
-            return rooms.message(request, "Look into your mail", text)
+            text = "We have sent you an e-mail that says what to do next."
+            return rooms.message(request, "Check your e-mail", text)
         if why is Kept.UNVERIFIED:
             text = "Confirm your e-mail address first: see your mail."
-            return rooms.message(request, "Look into your mail", text, status=403)
+            return rooms.message(request, "Check your e-mail", text, status=403)
         return rooms.message(
             request, "Something went wrong", "This account cannot be used.", status=403
         )

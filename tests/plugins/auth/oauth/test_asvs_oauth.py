@@ -11,6 +11,7 @@ import jwt
 import pytest
 import sqlalchemy as sa
 
+from plugins.auth.access.tables import scopes
 from plugins.auth.oauth.authentication import NONE
 from plugins.auth.oauth.codes import LASTS
 from plugins.auth.oauth.options import TokenOptions
@@ -103,5 +104,15 @@ async def test_10_4_12_and_6_1_a_code_comes_as_a_query_or_a_form_alone(here: Pla
 async def test_10_7_1_and_2_a_person_agrees_and_knows_to_what(here: Place) -> None:
     ada, app = await here.ada(), await here.app(first_party=False, scopes=["openid", "orders"])
     text = (await app.shown(ada, scope="openid orders")).text
-    for words in ("Shop", "app.example.org", "orders", "until you log out"):
+    for words in (
+        "Shop",
+        "app.example.org",
+        "use the permission <code>orders",
+        "until you log out",
+    ):
         assert words in text
+    row = {"name": "orders", "description": "see <your> orders", "permissions": ""}
+    async with here.sql.write() as connection:
+        await connection.execute(scopes.insert().values(**row, created_at=0, updated_at=0))
+    text = (await app.shown(ada, scope="openid orders")).text
+    assert "<li>see &lt;your&gt; orders</li>" in text

@@ -47,8 +47,8 @@ async def browser(tmp_path: Path) -> AsyncIterator[Tab]:
 async def register(browser: Tab, root: str) -> None:
     await browser.go(f"{root}/register")
     await browser.fill(email=EMAIL, password=PASSWORD)
-    await browser.press("Make an account")
-    await browser.until("document.title.startsWith('Look into your mail')")
+    await browser.press("Create an account")
+    await browser.until("document.title.startsWith('Check your e-mail')")
     await browser.go(f"{root}/login")
     await browser.fill(email=EMAIL, password=PASSWORD)
     await browser.press("Log in")

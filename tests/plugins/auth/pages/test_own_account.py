@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -51,7 +52,8 @@ async def test_a_password_changes_for_whoever_knows_it_and_ends_other_sessions(
     other = here.browser()
     await other.log_in()
     path = "/auth/account/password"
-    assert (await ada.submit(path, current="wrong", password=OTHER)).status == 401
+    wrong = await ada.submit(path, current="wrong", password=OTHER)
+    assert (wrong.status, "not your current password" in wrong.text) == (401, True)
     weak = await ada.submit(path, current=PASSWORD, password=EMAIL)
     assert (weak.status, "too easy to guess" in weak.text) == (400, True)
     assert (await ada.submit(path, current=PASSWORD, password=OTHER)).status == 200
@@ -115,6 +117,17 @@ async def test_sessions_are_listed_and_ended_one_by_one_and_all(here: Place, ada
     await ada.post("/auth/account/sessions", {**form, "session": "others"})
     assert not any([inside((await other.get("/auth/account")).url) for other in others])
     assert inside((await ada.get("/auth/account")).url)
+
+
+async def test_every_page_of_the_account_is_a_link_on_its_first(ada: Browser) -> None:
+    """Which on a phone is the only way to them."""
+    shown = (await ada.get("/auth/account")).text
+    navigation, _, page = shown.partition("</nav>")
+    places = set(re.findall(r'href="(/auth/account/[^"]+)"', navigation))
+    assert len(places) > 5
+    assert {each for each in places if f'href="{each}"' not in page} == set()
+    for button in ("sessions", "devices"):  # where a log-in leads that a button there had asked for
+        assert (await ada.get(f"/auth/account/{button}")).url.endswith("/auth/account")
 
 
 async def test_a_session_of_somebody_else_cannot_be_ended(here: Place, ada: Browser) -> None:

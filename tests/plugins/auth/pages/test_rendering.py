@@ -41,7 +41,7 @@ def said() -> set[str]:
 def test_everything_is_said_in_spanish_too_and_nothing_else_is_kept() -> None:
     found = said()
     assert found - set(SPANISH) == set()
-    local = {"We have sent you a mail that says how to go on."}
+    local = {"We have sent you an e-mail that says what to do next."}
     assert set(SPANISH) - found - local == set()
 
 

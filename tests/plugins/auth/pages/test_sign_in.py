@@ -25,7 +25,7 @@ async def here(
 async def test_a_person_registers_confirms_logs_in_and_out(here: Place) -> None:
     ada = here.browser()
     shown = await ada.register()
-    assert (shown.status, "Look into your mail" in shown.text) == (200, True)
+    assert (shown.status, "Check your e-mail" in shown.text) == (200, True)
     link = await here.link("Confirm your e-mail address")
     assert "is confirmed" in (await ada.submit(link, "/auth/verify")).text
     assert (await ada.submit(link, "/auth/verify")).status == 400

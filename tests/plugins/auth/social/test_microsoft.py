@@ -109,6 +109,6 @@ async def test_an_address_that_an_administrator_typed_takes_no_account_over(
     await owner.log_in()
     scripted.claims = said(scripted) | {"xms_edov": vouched, "email_verified": True}
     shown = await met(here, scripted)
-    assert (shown.status, "Look into your mail" in shown.text) == (200, True)
+    assert (shown.status, "Check your e-mail" in shown.text) == (200, True)
     held = json.loads((await owner.get("/auth/account/export")).text)
     assert held["identities"] == []

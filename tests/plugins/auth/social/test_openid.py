@@ -169,7 +169,7 @@ async def test_an_unproved_address_gives_no_session_and_tells_nobody_who_has_an_
     """`unproved-ada` says to have ada@example.org."""
     eve = Traveller(here.browser())
     first = await entered(eve, "unproved-ada")
-    assert (first.status, "Look into your mail" in first.text) == (200, True)
+    assert (first.status, "Check your e-mail" in first.text) == (200, True)
     assert not inside(await eve.browser.get("/auth/account"))
     link = await here.link("Confirm your e-mail address")
     second = await eve.press()

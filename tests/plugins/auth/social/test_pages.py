@@ -29,7 +29,7 @@ async def test_buttons_are_on_the_pages_of_who_logs_in_and_who_joins(opening: Op
     here = await opening(label="Our <Place>")
     ada = here.browser()
     for path in ("/auth/login", "/auth/register"):
-        assert "Go on with Our &lt;Place&gt;" in (await ada.get(path)).text
+        assert "Continue with Our &lt;Place&gt;" in (await ada.get(path)).text
     assert "Continuar con" in (await ada.get("/auth/login?ui_locales=es")).text
 
 
@@ -150,6 +150,6 @@ async def test_without_providers_there_is_no_button(opening: Opening) -> None:
     here = await opening(names=())
     ada = here.browser()
     await ada.register()
-    assert "Go on with" not in (await ada.get("/auth/login")).text
+    assert "Continue with" not in (await ada.get("/auth/login")).text
     shown = await ada.log_in(EMAIL, PASSWORD)
     assert "Connected identities" not in shown.text
