@@ -62,7 +62,12 @@ class Extensions:
         rooms.changes.on_leave(devices.forget)
         rooms.changes.on_export("devices_allowed", devices.exported)
         self._registration = Registration(
-            sql, issuer, clients, server.client_changes, RegistrationTokens(sql)
+            sql,
+            issuer,
+            clients=clients,
+            changes=server.client_changes,
+            keyring=keyring,
+            tokens=RegistrationTokens(sql),
         )
         self._leaving = Leaving(rooms, Wishes(issuer, clients, keyring))
         participants = Participants(sql)

@@ -226,6 +226,7 @@ class Auth(Plugin[AuthOptions]):
 
     async def _keyring(self, at_rest: AtRest) -> Keyring:
         """Raises BackendError and SealedOtherwise."""
-        made = Keyring(self.context.backends.sql, at_rest, self.options.keys)
+        sql, told = self.context.backends.sql, self.context.broadcast
+        made = Keyring(sql, at_rest, self.options.keys, broadcast=told)
         await made.start()
         return made

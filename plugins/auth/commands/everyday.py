@@ -61,6 +61,11 @@ class Commands:
 
     async def create_client(self, options: Namespace) -> None:
         """Raises GatewayError and BackendError."""
+        asked = options.id_token_alg
+        if asked and not await (await self._keyring()).offered(asked):
+            raise GatewayError(
+                f"id_tokens are signed by RS256 or as keys.algorithm says, not {asked}"
+            )
         try:
             made, secret = await self._clients.create(
                 options.name,
@@ -71,7 +76,7 @@ class Commands:
                 first_party=options.first_party,
                 introspector=options.introspector,
                 audience=options.audience,
-                metadata=_of_logout(options),
+                metadata=_told(options),
             )
         except ValueError as error:
             raise GatewayError(str(error)) from None
@@ -104,12 +109,16 @@ class Commands:
         _print(kid=key.kid, alg=key.algorithm, signs_at=key.signs_at)
 
 
-def _of_logout(options: Namespace) -> dict[str, object]:
+def _told(options: Namespace) -> dict[str, object]:
     """Raises ValueError."""
     back, onward = options.backchannel_logout_uri, options.post_logout_redirect_uri
     for uri in [*onward, *([back] if back else [])]:
         redirects.check(uri)
-    found = {"post_logout_redirect_uris": onward, "backchannel_logout_uri": back}
+    found = {
+        "post_logout_redirect_uris": onward,
+        "backchannel_logout_uri": back,
+        "id_token_signed_response_alg": options.id_token_alg,
+    }
     return {name: value for name, value in found.items() if value}
 
 
@@ -117,6 +126,7 @@ def _of_client(parser: ArgumentParser) -> None:
     _add(parser, "--name", "what people read", default="client")
     _add(parser, "--scope", "scopes it may have, with spaces", default="")
     _add(parser, "--audience", "`aud` of its tokens, instead of the setting", default="")
+    _add(parser, "--id-token-alg", "RS256: what its id_tokens are signed by", default="")
     _add(parser, "--backchannel-logout-uri", "what hears when a session has ended", default="")
     again = parser.add_argument
     again(

@@ -1,8 +1,13 @@
-"""Signing keys that follow each other; each is published before it signs, and after."""
+"""Signing keys that follow each other; each is published before it signs, and after.
+
+There is a second line of them, of RS256, once a client has asked for id_tokens signed so: every
+client of OpenID Connect can verify that (Core 1.0 section 15.1).
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,20 +17,25 @@ import sqlalchemy as sa
 
 from backends.errors import BackendError
 from backends.sql import Sql
+from gateway.seat import Broadcast
 from plugins.auth.accounts.inserting import insert
 from plugins.auth.audit.log import record
 from plugins.auth.keys.at_rest import AtRest, SealedOtherwise
-from plugins.auth.keys.options import DAY, KeyOptions
+from plugins.auth.keys.options import DAY, RS256, Algorithm, KeyOptions
 from plugins.auth.keys.signing_key import SigningKey, new_private, signing_key
 from plugins.auth.keys.tables import keys
 
 EVERY = 30.0
 """Seconds between readings of the table: less than any key is published ahead."""
+TOPIC = "auth.keys"
 log = logging.getLogger("gateway.auth.keys")
 
 
 class Keyring:
-    """The keys of the table in memory; every worker has read a key before it is to sign."""
+    """The keys of the table in memory; every worker has read a key before it is to sign.
+
+    broadcast: by which the workers of this host hear of a key at once.
+    """
 
     def __init__(
         self,
@@ -33,23 +43,45 @@ class Keyring:
         at_rest: AtRest,
         options: KeyOptions,
         clock: Callable[[], float] = time.time,
+        broadcast: Broadcast | None = None,
     ) -> None:
         self._sql = sql
         self._at_rest = at_rest
         self._options = options
         self._clock = clock
+        self._broadcast = broadcast
         self._keys: Sequence[SigningKey] = ()
+        self._stirred = asyncio.Event()
 
     async def start(self) -> None:
         """Make the first key if there is none. Raises BackendError and SealedOtherwise."""
         await self.read()
-        if not self._keys:
-            await self._add(1, int(self._clock()))
+        if not self._line(second=False):
+            ahead = self._options.ahead if self._keys else 0
+            await self._add(self._options.algorithm, int(self._clock()) + ahead)
 
-    def signing(self) -> SigningKey:
-        """The youngest of those that may sign by now."""
+    @property
+    def algorithm(self) -> str:
+        """By which all is signed for which nothing else was asked."""
+        return self._options.algorithm
+
+    def signing(self, algorithm: str = "") -> SigningKey:
+        """The youngest of those that may sign by now. algorithm: what a client asks for; RS256 is
+        heeded once it was `offered`."""
         now = self._clock()
-        return max((key for key in self._keys if key.signs_at <= now), key=lambda key: key.number)
+        ready = [key for key in self._keys if key.signs_at <= now]
+        if algorithm == RS256:
+            wanted = [key for key in ready if key.algorithm == RS256]
+        else:
+            wanted = [key for key in ready if not self._is_second(key)]
+        return max(wanted or ready, key=_number)
+
+    async def offered(self, algorithm: str) -> bool:
+        """Whether id_tokens can be signed by it. The first who asks for RS256 has a key made, which
+        other hosts have read within half a minute. Raises BackendError."""
+        while algorithm == RS256 and not any(key.algorithm == RS256 for key in self._keys):
+            await self._add(RS256, int(self._clock()))
+        return algorithm in {RS256, self._options.algorithm}
 
     def named(self, kid: str) -> SigningKey | None:
         """Of those that are published."""
@@ -62,17 +94,18 @@ class Keyring:
     async def rotate(self) -> SigningKey:
         """A further key, which signs once it has been published for `ahead` seconds."""
         await self.read()
-        newest = max(self._keys, key=lambda key: key.number)
-        await self._add(newest.number + 1, int(self._clock()) + self._options.ahead)
-        return max(self._keys, key=lambda key: key.number)
+        for line in self._lines():
+            await self._add(self._following(line), int(self._clock()) + self._options.ahead)
+        return self._line(second=False)[-1]
 
     async def keep(self) -> None:
         """What the schedule asks for: the next key in time, and none that is long over."""
         await self.read()
-        newest, now = max(self._keys, key=lambda key: key.number), int(self._clock())
-        ends = newest.signs_at + self._options.rotate
-        if ends - self._options.ahead <= now:
-            await self._add(newest.number + 1, max(ends, now + self._options.ahead))
+        now, ahead = int(self._clock()), self._options.ahead
+        for second in (False, True):
+            line = self._line(second=second)
+            if line and (ends := line[-1].signs_at + self._options.rotate) - ahead <= now:
+                await self._add(self._following(line), max(ends, now + ahead))
         published = {key.number for key in self.published()}
         over = [key.number for key in self._keys if key.number not in published]
         if over:
@@ -82,12 +115,17 @@ class Keyring:
 
     async def run(self, on_duty: Callable[[], bool]) -> None:
         """Until it is cancelled: read what others did, and on duty follow the schedule."""
-        while True:
-            await asyncio.sleep(EVERY)
-            try:
-                await (self.keep() if on_duty() else self.read())
-            except (BackendError, SealedOtherwise) as error:
-                log.warning("signing keys were not read again: %s", error)
+        with contextlib.ExitStack() as ends:
+            if self._broadcast is not None:
+                ends.callback(self._broadcast.subscribe(TOPIC, lambda _: self._stirred.set()))
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stirred.wait(), EVERY)
+                self._stirred.clear()
+                try:
+                    await (self.keep() if on_duty() else self.read())
+                except (BackendError, SealedOtherwise) as error:
+                    log.warning("signing keys were not read again: %s", error)
 
     async def read(self) -> None:
         """Raises BackendError and SealedOtherwise."""
@@ -100,9 +138,9 @@ class Keyring:
         clear = self._at_rest.open(row.sealed, b"key " + row.kid.encode())
         return signing_key(row.number, row.algorithm, clear, row.signs_at)
 
-    async def _add(self, number: int, signs_at: int) -> None:
+    async def _add(self, algorithm: Algorithm, signs_at: int) -> None:
         """Of two who add the same number at once, one does."""
-        algorithm = self._options.algorithm
+        number = max(map(_number, self._keys), default=0) + 1
         der = await asyncio.to_thread(new_private, algorithm)
         key = signing_key(number, algorithm, der, signs_at)
         values = {
@@ -117,10 +155,31 @@ class Keyring:
             if (await connection.execute(adding)).rowcount:
                 await record(connection, "key_added", kid=key.kid, signs_at=signs_at)
         await self.read()
+        if self._broadcast is not None:
+            self._broadcast.publish(TOPIC, b"")
 
     def published(self) -> list[SigningKey]:
         """All but those whose successor has signed for longer than any token lives."""
-        now = self._clock()
-        over = [key.number for key in self._keys if key.signs_at + DAY < now]
-        last = max(over, default=0)
-        return [key for key in self._keys if key.number >= last]
+        now, found = self._clock(), []
+        for line in self._lines():
+            over = [key.number for key in line if key.signs_at + DAY < now]
+            found += [key for key in line if key.number >= max(over, default=0)]
+        return sorted(found, key=_number)
+
+    def _lines(self) -> list[list[SigningKey]]:
+        """The one of the setting, and that of RS256 if it was asked for; the youngest last."""
+        both = (self._line(second=False), self._line(second=True))
+        return [line for line in both if line]
+
+    def _line(self, *, second: bool) -> list[SigningKey]:
+        return [key for key in self._keys if self._is_second(key) is second]
+
+    def _is_second(self, key: SigningKey) -> bool:
+        return key.algorithm == RS256 != self._options.algorithm
+
+    def _following(self, line: list[SigningKey]) -> Algorithm:
+        return RS256 if self._is_second(line[-1]) else self._options.algorithm
+
+
+def _number(key: SigningKey) -> int:
+    return key.number

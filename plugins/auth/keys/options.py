@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 Algorithm = Literal["ES256", "RS256", "EdDSA"]
+RS256: Literal["RS256"] = "RS256"
 DAY = 86400
 
 

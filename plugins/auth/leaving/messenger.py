@@ -108,7 +108,7 @@ class Messenger:
             "events": {EVENT: {}},
             "sid": row.session_id,
         }
-        return self._keyring.signing().sign(claims, "logout+jwt")
+        return self._keyring.signing(client.id_token_alg).sign(claims, "logout+jwt")
 
     async def _sent(self, uri: str, token: str) -> str:
         """Why not, or nothing. No redirect is followed, and no proxy of the environment used."""

@@ -65,6 +65,11 @@ class Client:
         """It can keep no secret (RFC 6749 section 2.1)."""
         return self.method == NONE
 
+    @property
+    def id_token_alg(self) -> str:
+        """What it asks its id_tokens to be signed by; empty: as all is."""
+        return str(self.metadata.get("id_token_signed_response_alg", ""))
+
 
 class Clients:
     """What was read is believed for a second, unless this host changes it: other hosts do not say

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from plugins.auth.keys.options import RS256
 from plugins.auth.oauth.authentication import METHODS, SECRET_METHODS
 from plugins.auth.oauth.authorization import PROMPTS, RESPONSE_MODES
 from plugins.auth.oauth.clients import PERSONAL
 
 
 def metadata(issuer: str, grants: Iterable[str], algorithms: Iterable[str]) -> dict[str, Any]:
-    """algorithms: of keys that are published."""
+    """algorithms: of keys that are published; RS256 is there for whoever asks for it."""
     return {
         "issuer": issuer,
         "jwks_uri": f"{issuer}/jwks.json",
@@ -30,7 +31,7 @@ def metadata(issuer: str, grants: Iterable[str], algorithms: Iterable[str]) -> d
         "scopes_supported": list(PERSONAL),
         "userinfo_endpoint": f"{issuer}/userinfo",
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": sorted(set(algorithms)),
+        "id_token_signing_alg_values_supported": sorted({RS256, *algorithms}),
         "acr_values_supported": ["aal1", "aal2"],
         "prompt_values_supported": list(PROMPTS),
         "claims_supported": [

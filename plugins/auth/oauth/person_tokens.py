@@ -80,7 +80,7 @@ class PersonTokens:
     def _id_token(
         self, client: Client, granted: Granted, account: Account, access_token: str, nonce: str
     ) -> str:
-        now, key = int(self._clock()), self._keyring.signing()
+        now, key = int(self._clock()), self._keyring.signing(client.id_token_alg)
         digest = HASHES[key.algorithm](access_token.encode()).digest()
         half = urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
         claims = {

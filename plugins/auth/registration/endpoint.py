@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from backends.errors import BackendError
 from backends.sql import Sql
 from plugins.auth.audit.actor import Actor
 from plugins.auth.audit.log import record
+from plugins.auth.keys.keyring import Keyring
 from plugins.auth.oauth.bearer import TokenError
 from plugins.auth.oauth.client_changes import ClientChanges
 from plugins.auth.oauth.clients import Client, Clients, hashed, row_of
@@ -34,8 +35,10 @@ class Registration:
         self,
         sql: Sql,
         issuer: str,
+        *,
         clients: Clients,
         changes: ClientChanges,
+        keyring: Keyring,
         tokens: RegistrationTokens,
     ) -> None:
         self._sql = sql
@@ -43,6 +46,7 @@ class Registration:
         self._here = urlsplit(issuer).hostname in LOCAL
         self._clients = clients
         self._changes = changes
+        self._keyring = keyring
         self._tokens = tokens
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
@@ -59,7 +63,7 @@ class Registration:
         allowed = await self._tokens.look(initial)
         if allowed is None:
             raise _refused()
-        made, _ = read(await _json(request), secrets.token_hex(16), allowed, here=self._here)
+        made, _ = await self._read(request, secrets.token_hex(16), allowed)
         secret, now = secrets.token_urlsafe(32), int(time.time())
         row = {**row_of(made), "secret": hashed(secret), "created_at": now}
         async with self._sql.write() as connection:
@@ -80,7 +84,7 @@ class Registration:
     async def replace(self, request: web.Request) -> web.Response:
         """All of it: what is left out is left out from now on (RFC 7592 section 2.2)."""
         client, token, allowed = await self._owned(request)
-        made, sent = read(await _json(request), client.id, allowed, here=self._here)
+        made, sent = await self._read(request, client.id, allowed)
         if sent.get("client_id") != client.id:
             raise OAuthError("invalid_request", "client_id is that of the client")
         if (made.public, client.public).count(True) == 1:
@@ -100,6 +104,14 @@ class Registration:
         await self._changes.delete(client.id, _itself(request))
         return web.Response(status=204, headers=NO_STORE)
 
+    async def _read(
+        self, request: web.Request, client_id: str, allowed: tuple[str, ...]
+    ) -> tuple[Client, Mapping[str, Any]]:
+        made, sent = read(await _json(request), client_id, allowed, here=self._here)
+        if made.id_token_alg and not await self._keyring.offered(made.id_token_alg):
+            raise wrong("id_tokens are not signed by that algorithm here")
+        return made, sent
+
     async def _owned(self, request: web.Request) -> tuple[Client, str, tuple[str, ...]]:
         """The same answer for a client that is not there, and for another's."""
         token = _token(request)
@@ -112,7 +124,8 @@ class Registration:
     def _told(self, client: Client, token: str) -> dict[str, Any]:
         place = f"{self._place}/{client.id}"
         tokens = {"registration_access_token": token, "registration_client_uri": place}
-        return {**told(client), **tokens}
+        signed = {"id_token_signed_response_alg": self._keyring.algorithm}
+        return {**signed, **told(client), **tokens}
 
 
 def _itself(request: web.Request) -> Actor:

@@ -48,6 +48,7 @@ class Said(msgspec.Struct, omit_defaults=True):
     post_logout_redirect_uris: Texts = None
     backchannel_logout_uri: Text = None
     backchannel_logout_session_required: bool | None = None
+    id_token_signed_response_alg: Text = None
     dpop_bound_access_tokens: bool | None = None
     require_pushed_authorization_requests: bool | None = None
 

@@ -56,6 +56,7 @@ def test_a_client_and_a_key_are_made_in_an_empty_database(
 
 def test_a_client_that_people_log_in_to_has_no_secret_if_it_is_public(config: Path) -> None:
     uris = ["--redirect-uri", "http://127.0.0.1/cb", "--redirect-uri", "https://a.example/cb"]
+    uris += ["--id-token-alg", "RS256"]
     made = run(config, "create-client", "--public", "--first-party", *uris)
     assert made.returncode == 0, made.stderr
     told = json.loads(made.stdout)
@@ -63,6 +64,7 @@ def test_a_client_that_people_log_in_to_has_no_secret_if_it_is_public(config: Pa
     assert told["grant_types"] == ["authorization_code", "refresh_token"]
     assert told["token_endpoint_auth_method"] == "none"
     assert "client_secret" not in told
+    assert json.loads(run(config, "rotate-keys").stdout)["alg"] == "ES256"
 
 
 async def test_an_admin_has_the_password_of_standard_input(config: Path, sql: Sql) -> None:
@@ -81,6 +83,7 @@ async def test_an_admin_has_the_password_of_standard_input(config: Path, sql: Sq
     [
         (["create-client", "--name", "x", "--scope", 'a"b'], "is not a scope"),
         (["create-client", "--redirect-uri", "http://a.example/cb"], "is not https"),
+        (["create-client", "--id-token-alg", "HS256"], "not HS256"),
         (["create-admin"], "--email"),
         (["dance"], "invalid choice"),
         ([], "COMMAND"),

@@ -10,10 +10,12 @@ import pytest
 import sqlalchemy as sa
 
 from backends.sql import Sql
+from gateway.seat import Subscribers
 from plugins.auth.keys.at_rest import AtRest, SealedOtherwise
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.keys.options import DAY, Algorithm, KeyOptions
 from plugins.auth.keys.tables import keys
+from tests.plugins.auth.patience import until
 
 OPTIONS = KeyOptions(rotate=10 * DAY, ahead=DAY)
 SECRET = AtRest("s" * 40)
@@ -120,3 +122,61 @@ async def test_another_process_has_a_key_before_it_signs(sql: Sql) -> None:
     added = (await here.rotate()).kid
     await there.read()
     assert added in await published(there)
+
+
+async def test_who_asks_for_rs256_has_a_line_of_keys_beside_the_others(sql: Sql) -> None:
+    clock, host = Clock(), Subscribers()
+    here = Keyring(sql, SECRET, OPTIONS, clock, host)
+    await here.start()
+    first = here.signing()
+    assert here.signing("RS256") == first
+    assert [await here.offered(each) for each in ("ES256", "HS256", "EdDSA")] == [
+        True,
+        False,
+        False,
+    ]
+    assert await published(here) == [first.kid]
+    rings = [await begun(sql, clock) for _ in range(2)]
+    assert all(await asyncio.gather(*(each.offered("RS256") for each in (here, *rings))))
+    other = here.signing("RS256")
+    assert other.algorithm == "RS256"
+    assert (here.signing(), here.signing("ES256")) == (first, first)
+    assert await published(here) == [first.kid, other.kid]
+    clock.now += 9 * DAY
+    await asyncio.gather(*(each.keep() for each in rings))
+    clock.now += DAY
+    await here.keep()
+    assert [key.algorithm for key in here.published()] == ["ES256", "RS256", "ES256", "RS256"]
+    assert here.signing().number > other.number
+    assert here.signing("RS256").number > other.number
+    clock.now += DAY + 1
+    await here.keep()
+    assert [key.algorithm for key in here.published()] == ["ES256", "RS256"]
+
+
+async def test_another_algorithm_of_the_setting_is_published_first_and_then_signs(sql: Sql) -> None:
+    clock = Clock()
+    old = await begun(sql, clock, KeyOptions(algorithm="RS256"))
+    assert await old.offered("RS256")
+    ring = await begun(sql, clock)
+    assert [key.algorithm for key in ring.published()] == ["RS256", "ES256"]
+    assert ring.signing().algorithm == "RS256"
+    clock.now += DAY
+    assert ring.signing().algorithm == "ES256"
+    assert ring.signing("RS256").algorithm == "RS256"
+
+
+async def test_workers_of_a_host_have_a_new_key_at_once(sql: Sql) -> None:
+    host = Subscribers()
+    rings = [Keyring(sql, SECRET, OPTIONS, Clock(), host) for _ in range(2)]
+    for each in rings:
+        await each.start()
+    task = asyncio.create_task(rings[1].run(lambda: False))
+    await asyncio.sleep(0)
+    added = await rings[0].rotate()
+
+    async def there() -> bool:
+        return added.kid in await published(rings[1])
+
+    await until(there)
+    task.cancel()

@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+import jwt
 import pytest
 
 from backends.sql import Sql
@@ -15,10 +16,11 @@ from plugins.auth.registration import tokens as settings
 from plugins.auth.registration.metadata import read
 from plugins.auth.registration.tokens import RegistrationTokens
 from tests.plugins.auth.oauth.conftest import here
-from tests.plugins.auth.oauth.relying import App, Place
+from tests.plugins.auth.oauth.relying import ISSUER, App, Place
 from tests.plugins.auth.people import Clock
 
 __all__ = ["here"]
+KINDS = ("id", "access")
 SHOP = {
     "client_name": "Shop",
     "redirect_uris": ["https://shop.example/cb"],
@@ -59,6 +61,21 @@ async def test_a_client_registers_and_people_log_in_to_it(here: Place, sql: Sql)
     assert "Shop" in shown.text
     _, described = await send(here, "GET", "/auth/.well-known/openid-configuration", "")
     assert described["registration_endpoint"] == "http://localhost/auth/clients"
+    assert told["id_token_signed_response_alg"] == "ES256"
+
+
+async def test_a_client_has_its_id_tokens_signed_by_rs256_if_it_asks(here: Place, sql: Sql) -> None:
+    wish = {"id_token_signed_response_alg": "RS256"}
+    status, told = await register(here, sql, **wish)
+    assert (status, told["id_token_signed_response_alg"]) == (201, "RS256")
+    app = await here.app(metadata=wish)
+    tokens = await app.tokens(await here.ada())
+    algorithms = [jwt.get_unverified_header(tokens[f"{kind}_token"])["alg"] for kind in KINDS]
+    assert algorithms == ["RS256", "ES256"]
+    _, found = await send(here, "GET", "/auth/jwks.json", "")
+    keys = {key["kid"]: jwt.PyJWK(key) for key in found["keys"]}
+    key = keys[jwt.get_unverified_header(tokens["id_token"])["kid"]]
+    assert jwt.decode(tokens["id_token"], key, audience=app.client.id)["iss"] == ISSUER
 
 
 async def test_it_looks_after_its_registration(here: Place, sql: Sql) -> None:
@@ -102,6 +119,7 @@ WRONG = [
     ({"response_types": ["token"]}, "invalid_client_metadata"),
     ({"token_endpoint_auth_method": "private_key_jwt"}, "invalid_client_metadata"),
     ({"scope": "openid auth:admin"}, "invalid_client_metadata"),
+    ({"id_token_signed_response_alg": "HS256"}, "invalid_client_metadata"),
     ({"client_uri": "javascript:alert(1)"}, "invalid_client_metadata"),
     ({"client_name": "x" * 201}, "invalid_client_metadata"),
     ({"software_id": "x" * 2001}, "invalid_client_metadata"),
