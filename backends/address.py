@@ -19,6 +19,8 @@ SIZE = re.compile(r"([0-9]+)(B|KiB|MiB|GiB)?")
 BYTES = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 TLS = ("tls", "tls_ca", "tls_cert", "tls_key")
 
+OPTION = re.compile("[a-z_]{1,24}")
+
 OptionsT = TypeVar("OptionsT", bound=msgspec.Struct)
 
 
@@ -103,9 +105,10 @@ class Address:
         known = [field.encode_name for field in msgspec.structs.fields(kind)]
         if unknown := sorted(set(self.query) - set(known)):
             listed = ", ".join([*known, *TLS])
+            # Else it may be of a password whose ? or & was not escaped.
+            named = unknown[0] if OPTION.fullmatch(unknown[0]) else "of such a name"
             raise BackendError(
-                f"{self.capability}: {self.scheme}:// has no option {unknown[0]}; "
-                f"there are {listed}"
+                f"{self.capability}: {self.scheme}:// has no option {named}; there are {listed}"
             )
         try:
             return msgspec.convert(dict(self.query), kind, strict=False)

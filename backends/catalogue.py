@@ -89,7 +89,7 @@ class Backends:
         until = asyncio.get_running_loop().time() + patience
         for capability in capabilities:
             if capability not in self._ready:
-                await _answers(capability, self.open(capability).check, until)
+                await _answers(self.open(capability).check, until)
                 self._ready.add(capability)
 
     def checks(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
@@ -119,9 +119,9 @@ class Backends:
         return self._opened[capability]
 
 
-async def _answers(capability: str, check: Callable[[], Awaitable[None]], until: float) -> None:
+async def _answers(check: Callable[[], Awaitable[None]], until: float) -> None:
     loop = asyncio.get_running_loop()
-    pause = 0.1
+    pause, said = 0.1, ""
     while True:
         try:
             return await check()
@@ -129,6 +129,7 @@ async def _answers(capability: str, check: Callable[[], Awaitable[None]], until:
             left = until - loop.time()
             if left <= 0:
                 raise
-            log.warning("backends.%s: %s; trying again", capability, error)
+            if said != (said := str(error)):
+                log.warning("backends.%s; trying again", said)
             await asyncio.sleep(min(left, random.uniform(pause / 2, pause)))  # noqa: S311 - no secret
             pause = min(pause * 2, LONGEST_PAUSE)

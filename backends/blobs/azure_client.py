@@ -132,7 +132,9 @@ def checked(address: Address) -> Options:
     if len(address.hosts) != 1 or address.path or address.username or address.hosts[0].port:
         raise BackendError("blobs: expected azure://container?option=value")
     if (endpoint := options.endpoint) is not None and not (
-        urlsplit(endpoint).scheme in ("http", "https") and urlsplit(endpoint).hostname
+        urlsplit(endpoint).scheme in ("http", "https")
+        and urlsplit(endpoint).hostname
+        and "@" not in urlsplit(endpoint).netloc
     ):
         raise BackendError("blobs: endpoint is a URL, https://host:port")
     if address.tls and endpoint is not None and urlsplit(endpoint).scheme != "https":

@@ -40,6 +40,12 @@ def test_an_unknown_option_is_an_error_that_names_the_known() -> None:
         parse("postgresql://db?pol=1").options(Options)
 
 
+def test_what_may_be_of_a_password_is_not_named() -> None:
+    with pytest.raises(BackendError, match="no option of such a name; there are pool") as raised:
+        parse("postgresql://me?hunter2=x@db/").options(Options)
+    assert "hunter2" not in str(raised.value)
+
+
 @pytest.mark.parametrize("url", ["postgresql://db:port/", "postgresql://[::1/", "x://db:99999/"])
 def test_what_is_no_url_is_an_error(url: str) -> None:
     with pytest.raises(BackendError, match="sql: this is not a well-formed URL"):

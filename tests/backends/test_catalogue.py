@@ -64,10 +64,14 @@ async def test_an_engine_that_is_not_up_yet_is_waited_for(tmp_path: Path) -> Non
         await backends.close()
 
 
-async def test_an_engine_that_does_not_come_is_told_after_the_patience(tmp_path: Path) -> None:
+async def test_an_engine_that_does_not_come_is_told_after_the_patience(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     backends = Backends({"limits": RedisServer(tmp_path).url})
     with pytest.raises(BackendUnavailable, match="limits: redis://127"):
-        await backends.ready(["limits"], patience=0.3)
+        await backends.ready(["limits"], patience=0.5)
+    (said,) = [each.getMessage() for each in caplog.records]  # it tried several times
+    assert said.startswith("backends.limits: redis://127")
     assert not backends.checks()
     await backends.close()
 

@@ -43,6 +43,7 @@ class TestAzurite(EngineFaults):
         *("azure://", "azure://a", "azure://a?account=x", "azure://a/b?account=x&key=eA=="),
         *("azure://a?account=x&key=eA==&endpoint=y", "azure://a?account=x&key=eA==&parts=0"),
         *("azure://a?account=x&key=eA==&part_size=1B", "azure://a?account=x&key=eA==&z=1"),
+        "azure://a?account=x&key=eA==&endpoint=https://u:eA==@b",
     ],
 )
 def test_a_url_that_does_not_fit_is_refused_when_opened(url: str) -> None:

@@ -98,6 +98,7 @@ class TestObjects:
         *("s3://", "s3://a/b", "s3://a:80", "s3://u:p@a", "s3://a,b", "s3://a?endpoint=x"),
         *("s3://a?access_key=x", "s3://a?part_size=1MiB", "s3://a?part_size=many", "s3://a?x=y"),
         *("s3://a?timeout=0s", "s3://a?parts=1", "s3://a?endpoint=http://b&tls=true"),
+        "s3://a?endpoint=https://u:p@b",
         "s3://a?prefix=%00",
     ],
 )
