@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -16,6 +17,7 @@ from plugins.auth.keys.at_rest import AtRest
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.leaving.messenger import Messenger
 from plugins.auth.leaving.participants import Participants
+from plugins.auth.leaving.reach import Reach
 from plugins.auth.leaving.wish import Wishes
 from plugins.auth.oauth.clients import CODE, DEVICE, EXCHANGE, PASSWORD, Clients
 from plugins.auth.oauth.cross_origin import from_anywhere
@@ -28,6 +30,7 @@ from plugins.auth.password.password import PasswordGrant
 from plugins.auth.pushed.endpoint import PushedEndpoint
 from plugins.auth.pushed.requests import Pushed
 from plugins.auth.registration.endpoint import Registration
+from plugins.auth.registration.metadata import LOCAL
 from plugins.auth.registration.tokens import RegistrationTokens
 
 
@@ -75,7 +78,11 @@ class Extensions:
         rooms.sessions.on_end(participants.ended)
         rooms.changes.on_leave(participants.forget)
         rooms.changes.on_export("logouts", participants.exported)
-        self.messenger = Messenger(sql, issuer, clients, keyring)
+        here = urlsplit(issuer).hostname in LOCAL
+        reach = Reach(options.logout.networks, here=here)
+        self.messenger = Messenger(
+            sql=sql, issuer=issuer, clients=clients, keyring=keyring, reach=reach
+        )
         server.endpoints.more |= {
             "dpop_signing_alg_values_supported": list(ALGORITHMS),
             "pushed_authorization_request_endpoint": f"{issuer}/par",

@@ -12,6 +12,7 @@ from plugins.auth.audit.options import AuditOptions
 from plugins.auth.device.options import DeviceOptions
 from plugins.auth.dpop.options import DpopOptions
 from plugins.auth.keys.options import KeyOptions
+from plugins.auth.leaving.options import LogoutOptions
 from plugins.auth.mail.options import MailOptions
 from plugins.auth.oauth.options import TokenOptions
 from plugins.auth.pushed.options import PushedOptions
@@ -39,6 +40,7 @@ class AuthOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dpop: DpopOptions = msgspec.field(default_factory=DpopOptions)
     device: DeviceOptions = msgspec.field(default_factory=DeviceOptions)
     pushed: PushedOptions = msgspec.field(default_factory=PushedOptions)
+    logout: LogoutOptions = msgspec.field(default_factory=LogoutOptions)
     mail: MailOptions = msgspec.field(default_factory=MailOptions)
     audit: AuditOptions = msgspec.field(default_factory=AuditOptions)
     providers: dict[str, ProviderOptions] = msgspec.field(default_factory=dict)

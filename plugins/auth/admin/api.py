@@ -35,7 +35,7 @@ def operations(
     return [
         *PeopleApi(sql, directory, sessions, operators).operations(),
         *ClientsApi(clients, client_changes).operations(),
-        *KeysApi(sql, keyring).operations(),
+        *KeysApi(keyring).operations(),
         *LogApi(sql).operations(),
         *RolesApi(access.roles, access.scopes).operations(),
         *GroupsApi(access.groups, access.grants).operations(),

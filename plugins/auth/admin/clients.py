@@ -20,6 +20,7 @@ Uri = Annotated[str, msgspec.Meta(max_length=2000)]
 Uris = Annotated[list[Uri], msgspec.Meta(max_length=20)]
 Words = Annotated[list[Annotated[str, msgspec.Meta(max_length=100)]], msgspec.Meta(max_length=20)]
 Audience = Annotated[str, msgspec.Meta(max_length=1000)]
+Organisation = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?$")]
 
 
 class ClientLine(msgspec.Struct, frozen=True):
@@ -47,7 +48,7 @@ class ClientLines(msgspec.Struct, frozen=True):
 
 class NewClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """grant_types and scopes: left out, those of a log-in if there are redirect_uris, else
-    client_credentials."""
+    client_credentials. organisation: the id of the one that its tokens are about."""
 
     client_name: Name
     token_endpoint_auth_method: Method = "client_secret_basic"  # noqa: S105 - a method's name
@@ -57,6 +58,7 @@ class NewClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first_party: bool = False
     introspector: bool = False
     audience: Audience = ""
+    organisation: Organisation = ""
 
 
 class MadeClient(msgspec.Struct, frozen=True):
@@ -67,7 +69,7 @@ class MadeClient(msgspec.Struct, frozen=True):
 
 
 class ClientChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What is left out stays."""
+    """What is left out stays. organisation: empty for none."""
 
     client_name: Name | UnsetType = UNSET
     grant_types: Words | UnsetType = UNSET
@@ -76,6 +78,7 @@ class ClientChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     first_party: bool | UnsetType = UNSET
     introspector: bool | UnsetType = UNSET
     audience: Audience | UnsetType = UNSET
+    organisation: Organisation | UnsetType = UNSET
 
 
 class Secret(msgspec.Struct, frozen=True):
@@ -123,6 +126,7 @@ class ClientsApi:
             first_party=sent.first_party,
             introspector=sent.introspector,
             audience=sent.audience,
+            metadata={"organisation": sent.organisation} if sent.organisation else {},
             actor=call.actor.name,
         )
         return MadeClient(_line(*there(await self._changes.get(made.id), "client")), secret or None)
@@ -141,6 +145,11 @@ class ClientsApi:
             if isinstance(value, list) else value
             for name, value in sent.items()
         }  # fmt: skip
+        if "organisation" in values:
+            before, _ = there(await self._changes.get(call.path["id"]), "client")
+            named = {"organisation": values.pop("organisation")}
+            kept = {**before.metadata, **named}
+            values["metadata"] = {name: value for name, value in kept.items() if value != ""}
         changed = await self._changes.update(call.path["id"], values, call.actor)
         return _line(*there(changed, "client"))
 

@@ -6,9 +6,7 @@ import time
 
 import msgspec
 
-from backends.sql import Sql
 from plugins.auth.admin.operation import Call, Operation
-from plugins.auth.audit.log import record
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.keys.signing_key import SigningKey
 
@@ -29,8 +27,7 @@ class Keys(msgspec.Struct, frozen=True):
 
 
 class KeysApi:
-    def __init__(self, sql: Sql, keyring: Keyring) -> None:
-        self._sql = sql
+    def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
 
     def operations(self) -> list[Operation]:
@@ -45,11 +42,7 @@ class KeysApi:
         return Keys([self._line(key) for key in self._keyring.published()])
 
     async def rotate(self, call: Call) -> KeyLine:
-        key = await self._keyring.rotate()
-        name, address = call.actor
-        async with self._sql.write() as connection:
-            await record(connection, "keys_rotated", actor=name, address=address, kid=key.kid)
-        return self._line(key)
+        return self._line(await self._keyring.rotate(call.actor))
 
     def _line(self, key: SigningKey) -> KeyLine:
         signs = key.signs_at <= time.time() and key.kid == self._keyring.signing().kid

@@ -15,6 +15,7 @@ from gateway.errors import GatewayError
 from gateway.plugin import Command
 from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.errors import AccountError
+from plugins.auth.audit.actor import COMMAND
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.oauth import redirects
 from plugins.auth.oauth.authentication import BASIC, NONE, SECRET_METHODS
@@ -105,7 +106,7 @@ class Commands:
         _print(account_id=made, email=options.email, roles=["admin"])
 
     async def rotate_keys(self, options: Namespace) -> None:
-        key = await (await self._keyring()).rotate()
+        key = await (await self._keyring()).rotate(COMMAND)
         _print(kid=key.kid, alg=key.algorithm, signs_at=key.signs_at)
 
 
@@ -118,6 +119,7 @@ def _told(options: Namespace) -> dict[str, object]:
         "post_logout_redirect_uris": onward,
         "backchannel_logout_uri": back,
         "id_token_signed_response_alg": options.id_token_alg,
+        "organisation": options.organisation,
     }
     return {name: value for name, value in found.items() if value}
 
@@ -127,6 +129,7 @@ def _of_client(parser: ArgumentParser) -> None:
     _add(parser, "--scope", "scopes it may have, with spaces", default="")
     _add(parser, "--audience", "`aud` of its tokens, instead of the setting", default="")
     _add(parser, "--id-token-alg", "RS256: what its id_tokens are signed by", default="")
+    _add(parser, "--organisation", "the id of the one that its tokens are about", default="")
     _add(parser, "--backchannel-logout-uri", "what hears when a session has ended", default="")
     again = parser.add_argument
     again(

@@ -11,6 +11,7 @@ from typing import Any
 from backends.sql import Sql
 from gateway.errors import GatewayError
 from gateway.plugin import Command
+from plugins.auth.access.errors import Missing
 from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.errors import AccountError
@@ -56,6 +57,10 @@ class PeopleCommands:
                 "Take the password away, end all sessions and mail how to choose another.",
                 self.require_reset,
             ),
+            "grant-role": _about_role("Give somebody a role.", partial(self.change_roles, True)),
+            "revoke-role": _about_role(
+                "Take a role from somebody.", partial(self.change_roles, False)
+            ),
             "revoke-sessions": _about_one("End all sessions of somebody.", self.revoke_sessions),
             "export-audit": Command(
                 "Write the audit log to standard output, the oldest line first.",
@@ -73,6 +78,15 @@ class PeopleCommands:
         try:
             changed = await self._operators.update(account.id, values, COMMAND)
         except AccountError as error:
+            raise GatewayError(str(error)) from None
+        shown(told(changed or account))
+
+    async def change_roles(self, holds: bool, options: Namespace) -> None:
+        account = await self._named(options.user)
+        roles = account.roles - {options.role} | ({options.role} if holds else set())
+        try:
+            changed = await self._operators.update(account.id, {"roles": roles}, COMMAND)
+        except (AccountError, Missing) as error:
             raise GatewayError(str(error)) from None
         shown(told(changed or account))
 
@@ -133,6 +147,14 @@ def told(account: Account) -> dict[str, Any]:
 def _about_one(words: str, run: Any) -> Command:
     def arguments(parser: ArgumentParser) -> None:
         parser.add_argument("user", metavar="USER", help="an e-mail address, or an account's id")
+
+    return Command(words, arguments, run)
+
+
+def _about_role(words: str, run: Any) -> Command:
+    def arguments(parser: ArgumentParser) -> None:
+        parser.add_argument("user", metavar="USER", help="an e-mail address, or an account's id")
+        parser.add_argument("role", metavar="ROLE", help="its name")
 
     return Command(words, arguments, run)
 

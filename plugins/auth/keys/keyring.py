@@ -19,6 +19,7 @@ from backends.errors import BackendError
 from backends.sql import Sql
 from gateway.seat import Broadcast
 from plugins.auth.accounts.inserting import insert
+from plugins.auth.audit.actor import Actor
 from plugins.auth.audit.log import record
 from plugins.auth.keys.at_rest import AtRest, SealedOtherwise
 from plugins.auth.keys.options import DAY, RS256, Algorithm, KeyOptions
@@ -91,11 +92,11 @@ class Keyring:
         """The JWK Set: keys that sign, will sign, or signed tokens that may still be valid."""
         return {"keys": [key.public for key in self.published()]}
 
-    async def rotate(self) -> SigningKey:
+    async def rotate(self, actor: Actor) -> SigningKey:
         """A further key, which signs once it has been published for `ahead` seconds."""
         await self.read()
         for line in self._lines():
-            await self._add(self._following(line), int(self._clock()) + self._options.ahead)
+            await self._add(self._following(line), int(self._clock()) + self._options.ahead, actor)
         return self._line(second=False)[-1]
 
     async def keep(self) -> None:
@@ -138,7 +139,7 @@ class Keyring:
         clear = self._at_rest.open(row.sealed, b"key " + row.kid.encode())
         return signing_key(row.number, row.algorithm, clear, row.signs_at)
 
-    async def _add(self, algorithm: Algorithm, signs_at: int) -> None:
+    async def _add(self, algorithm: Algorithm, signs_at: int, actor: Actor | None = None) -> None:
         """Of two who add the same number at once, one does."""
         number = max(map(_number, self._keys), default=0) + 1
         der = await asyncio.to_thread(new_private, algorithm)
@@ -154,6 +155,11 @@ class Keyring:
         async with self._sql.write() as connection:
             if (await connection.execute(adding)).rowcount:
                 await record(connection, "key_added", kid=key.kid, signs_at=signs_at)
+                if actor is not None:
+                    name, address = actor
+                    await record(
+                        connection, "keys_rotated", actor=name, address=address, kid=key.kid
+                    )
         await self.read()
         if self._broadcast is not None:
             self._broadcast.publish(TOPIC, b"")

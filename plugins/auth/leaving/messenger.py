@@ -16,6 +16,7 @@ from backends.errors import BackendError
 from backends.sql import Sql
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.leaving.participants import URI
+from plugins.auth.leaving.reach import Reach
 from plugins.auth.leaving.tables import logouts
 from plugins.auth.oauth.clients import Client, Clients
 
@@ -32,16 +33,19 @@ class Messenger:
 
     def __init__(
         self,
+        *,
         sql: Sql,
         issuer: str,
         clients: Clients,
         keyring: Keyring,
+        reach: Reach,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._sql = sql
         self._issuer = issuer
         self._clients = clients
         self._keyring = keyring
+        self._reach = reach
         self._clock = clock
 
     async def run(self, on_duty: Callable[[], bool]) -> None:
@@ -116,10 +120,14 @@ class Messenger:
             async with (
                 asyncio.timeout(PATIENCE),
                 aiohttp.ClientSession(
-                    trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
+                    trust_env=False,
+                    cookie_jar=aiohttp.DummyCookieJar(),
+                    connector=self._reach.connector(),
                 ) as session,
                 session.post(uri, data={"logout_token": token}, allow_redirects=False) as answer,
             ):
                 return "" if answer.status in {200, 204} else f"it answered {answer.status}"
+        except aiohttp.ClientConnectorError as error:
+            return str(error.os_error)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return type(error).__name__

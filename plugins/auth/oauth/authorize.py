@@ -186,7 +186,7 @@ class Authorize:
             raise OAuthError("invalid_request_uri", "request_uri is not good, or no longer")
 
     def _must_ask(self, want: Asked, given: frozenset[str]) -> bool:
-        """RFC 8252 section 8.6: an app's scheme may be another app's."""
+        """RFC 8252 section 8.6: an app's scheme, or port of the device, may be another app's."""
         if "consent" in want.prompt:
             return True
         if want.client.first_party:

@@ -41,7 +41,7 @@ def registered(uri: str, known: Iterable[str], *, native: bool) -> bool:
 
 def assured(uri: str) -> bool:
     """Whether no other app of the device can be there instead (RFC 8252 section 8.6)."""
-    return uri.startswith(("https:", "http:"))
+    return uri.startswith("https:")
 
 
 def _without_port(uri: str) -> str | None:

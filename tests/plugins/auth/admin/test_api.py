@@ -152,6 +152,12 @@ async def test_a_public_client_has_no_secret(desk: Desk) -> None:
     status, made = await desk.ask("POST", "/clients", new)
     assert (status, made["client_secret"]) == (201, None)
     assert (await desk.ask("POST", f"/clients/{made['client']['client_id']}/secret"))[0] == 400
+    path, acme = f"/clients/{made['client']['client_id']}", "a" * 32
+    for named, kept in ((acme, {"organisation": acme}), ("", {})):
+        assert (await desk.ask("PATCH", path, {"organisation": named}))[1]["metadata"] == kept
+    _, made = await desk.ask("POST", "/clients", {**new, "organisation": acme})
+    assert made["client"]["metadata"] == {"organisation": acme}
+    assert (await desk.ask("PATCH", path, {"organisation": "Acme"}))[0] == 400
 
 
 async def test_keys_are_seen_and_rotated(desk: Desk, sql: Sql) -> None:

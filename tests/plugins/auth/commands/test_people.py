@@ -47,6 +47,12 @@ async def test_an_operator_has_what_is_needed_at_night(run: Run, sql: Sql) -> No
     await run("create-admin", "--email", "root@example.org")
     found = await told(run, "list-users", "--text", "ADA")
     assert [(each["account_id"], each["disabled"]) for each in found] == [(ada, False)]
+    assert (await told(run, "grant-role", "ada@example.org", "admin"))["roles"] == ["admin"]
+    assert (await told(run, "revoke-role", "ada@example.org", "admin"))["roles"] == []
+    with pytest.raises(GatewayError, match="no such role"):
+        await run("grant-role", ada, "nothing")
+    with pytest.raises(GatewayError, match="nobody else"):
+        await run("revoke-role", "root@example.org", "admin")
     assert (await told(run, "disable-user", "ada@example.org"))["disabled"]
     assert not (await told(run, "enable-user", ada))["disabled"]
     assert OTHER not in await run("set-password", "ada@example.org", given=OTHER)
@@ -58,6 +64,8 @@ async def test_an_operator_has_what_is_needed_at_night(run: Run, sql: Sql) -> No
     await run("unlock-user", ada)
     lines = await page(sql, Wanted(actor="command"), None, 10)
     assert [line.event for line in lines][::-1] == [
+        "user_updated",
+        "user_updated",
         "user_disabled",
         "user_enabled",
         "password_set",
@@ -76,7 +84,7 @@ async def test_the_first_admin_is_made_by_command_alone_and_stays(run: Run) -> N
     await run("create-admin", "--email", "root@example.org")
     admins = await told(run, "list-users", "--role", "admin")
     assert [each["email"] for each in admins] == ["root@example.org"]
-    with pytest.raises(GatewayError, match="last account with the role admin"):
+    with pytest.raises(GatewayError, match="nobody else has the role"):
         await run("disable-user", "root@example.org")
 
 

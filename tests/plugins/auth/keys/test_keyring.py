@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from backends.sql import Sql
 from gateway.seat import Subscribers
+from plugins.auth.audit.actor import COMMAND
 from plugins.auth.keys.at_rest import AtRest, SealedOtherwise
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.keys.options import DAY, Algorithm, KeyOptions
@@ -68,7 +69,7 @@ async def test_a_new_key_is_published_before_it_signs_and_the_old_one_after(sql:
     clock = Clock()
     ring = await begun(sql, clock)
     (first,) = await published(ring)
-    second = (await ring.rotate()).kid
+    second = (await ring.rotate(COMMAND)).kid
     assert await published(ring) == [first, second]
     clock.now += DAY - 1
     assert ring.signing().kid == first
@@ -119,7 +120,7 @@ async def test_of_twenty_who_start_at_once_all_have_the_same_key(sql: Sql) -> No
 async def test_another_process_has_a_key_before_it_signs(sql: Sql) -> None:
     clock = Clock()
     here, there = await begun(sql, clock), await begun(sql, clock)
-    added = (await here.rotate()).kid
+    added = (await here.rotate(COMMAND)).kid
     await there.read()
     assert added in await published(there)
 
@@ -173,7 +174,7 @@ async def test_workers_of_a_host_have_a_new_key_at_once(sql: Sql) -> None:
         await each.start()
     task = asyncio.create_task(rings[1].run(lambda: False))
     await asyncio.sleep(0)
-    added = await rings[0].rotate()
+    added = await rings[0].rotate(COMMAND)
 
     async def there() -> bool:
         return added.kid in await published(rings[1])

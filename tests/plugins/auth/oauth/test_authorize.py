@@ -254,11 +254,16 @@ async def test_a_consent_is_of_who_saw_the_page_and_of_our_page(here: Place) -> 
         assert isinstance(answered, Page), changed
 
 
-async def test_an_apps_own_scheme_is_asked_about_each_time(here: Place) -> None:
+async def test_where_another_app_may_be_people_are_asked_each_time(here: Place) -> None:
     ada = await here.ada()
-    app = await here.app(method=NONE, redirect_uris=["com.example.app:/cb"], first_party=False)
-    for _ in range(2):
-        assert isinstance(await consent(ada, await app.shown(ada), "allow"), dict)
+    for uri in ("com.example.app:/cb", "http://127.0.0.1/cb", "http://localhost/cb"):
+        app = await here.app(method=NONE, redirect_uris=[uri], first_party=False)
+        for _ in range(2):
+            assert isinstance(await consent(ada, await app.shown(ada), "allow"), dict)
+        assert (await app.told(ada, prompt="none"))["error"] == "consent_required"
+    sure = await here.app(redirect_uris=["http://127.0.0.1/cb"], first_party=False)
+    assert isinstance(await consent(ada, await sure.shown(ada), "allow"), dict)
+    assert "code" in await sure.told(ada)
 
 
 async def test_what_a_client_is_called_is_text(here: Place) -> None:
