@@ -7,6 +7,10 @@ VENV := .venv
 PY   := $(VENV)/bin/python
 PIP  := $(PY) -m pip install --quiet --disable-pip-version-check
 
+# More processes than cores: many tests wait for engines.
+PYTEST := $(PY) -m pytest -q -n 4 --dist worksteal
+DATA_PLANE := tests/gateway tests/e2e
+
 # Written by `make kernel`; where it is there, it is kept up to date.
 KERNEL := build/.kernel
 COMPILED := bodies client_connections conversations expect limits pass_through plugins request_framing retries \
@@ -21,12 +25,19 @@ run: $(VENV)/.installed $(wildcard $(KERNEL)) ## serve the embedded default on p
 	@exec $(PY) -m gateway serve -c "$(CONFIG)"
 
 test: $(VENV)/.installed-test uncompiled ## every test, with branch coverage of gateway/ (TESTS=path for some)
-	$(PY) -m pytest -q -n 2 --cov=gateway --cov-branch --cov-fail-under=$(if $(filter tests,$(TESTS)),90,0) $(TESTS)
+ifeq ($(TESTS),tests)
+	@failed=0; \
+	$(PYTEST) --cov=gateway --cov-branch --cov-fail-under=90 $(DATA_PLANE) || failed=1; \
+	$(PYTEST) tests $(DATA_PLANE:%=--ignore=%) || failed=1; \
+	exit $$failed
+else
+	$(PYTEST) $(TESTS)
+endif
 
 kernel: $(VENV)/.installed-bench $(KERNEL) ## compile the data plane where it is (needs a C compiler): a fifth to a third less CPU
 
 test-kernel: $(VENV)/.installed-test $(KERNEL) ## tests of the data plane, compiled
-	$(PY) -m pytest -q -n 2 tests/gateway/http1 tests/gateway/middlewares tests/gateway/upstream \
+	$(PYTEST) tests/gateway/http1 tests/gateway/middlewares tests/gateway/upstream \
 	  tests/gateway/routing tests/gateway/test_*.py tests/backends/limits/test_memory.py $(COMPILED:%=tests/e2e/test_%.py)
 
 services: | $(VENV)/bin/python ## the engines that some tests need and no wheel carries, by Go, npm and Maven
