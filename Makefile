@@ -7,8 +7,8 @@ VENV := .venv
 PY   := $(VENV)/bin/python
 PIP  := $(PY) -m pip install --quiet --disable-pip-version-check
 
-# More processes than cores: many tests wait for engines.
-PYTEST := $(PY) -m pytest -q -n 4 --dist worksteal
+# A process more than there are cores in the smallest place it runs: many tests wait for engines.
+PYTEST := $(PY) -m pytest -q -n 3 --dist worksteal
 DATA_PLANE := tests/gateway tests/e2e
 
 # Written by `make kernel`; where it is there, it is kept up to date.
