@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -72,6 +70,7 @@ class SqliteSql(Transactions):
         alone = SqliteSql(kind, 1)
         try:
             async with alone.write() as connection:
+                await connection.exec_driver_sql("SELECT 1")  # begins the transaction
                 yield connection
                 await _orphans(connection)
         finally:
@@ -89,7 +88,7 @@ class SqliteSql(Transactions):
             async with self.write() as connection:
                 return await self.load(table, columns, rows, within=connection)
         into = chosen(table, columns)
-        link = await _link(within)
+        link = _link(within)
         preparer = within.dialect.identifier_preparer
         names = ", ".join(preparer.format_column(column) for column in into)
         marks = ", ".join("?" * len(into))
@@ -101,7 +100,7 @@ class SqliteSql(Transactions):
         count = 0
         async for batch in batches(rows, len(into)):
             try:
-                await link.run(insert, batch)
+                await link.within(insert, batch)
             except Exception as error:  # noqa: BLE001 - translated
                 self._raise(error, within)
             count += len(batch)
@@ -136,27 +135,17 @@ class SqliteSql(Transactions):
         return engine
 
     async def _begun(self, connection: AsyncConnection) -> None:
-        link = await _link(connection)
-        if connection.engine is not self._written:
-            await link.run(link._conn.execute, "BEGIN")
-            return
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._kind.wait
-        while True:
-            try:
-                await link.run(link._conn.execute, "BEGIN IMMEDIATE")
-            except sqlite3.Error as error:  # SQLite itself waits before it says BUSY
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or loop.time() > until:
-                    raise said(error).error from None
-            else:
-                return
+        """SQLite begins with the first statement, as asyncpg does."""
+        writes = connection.engine is self._written
+        _link(connection).begins = "BEGIN IMMEDIATE" if writes else "BEGIN"
 
     def _said(self, error: BaseException) -> Said:
         return said(error)
 
 
-async def _link(connection: AsyncConnection) -> Link:
-    link = (await connection.get_raw_connection()).driver_connection
+def _link(connection: AsyncConnection) -> Link:
+    assert connection.sync_connection is not None
+    link = connection.sync_connection.connection.driver_connection
     assert isinstance(link, Link)
     return link
 

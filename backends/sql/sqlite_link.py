@@ -71,17 +71,23 @@ def _write_ahead(connection: sqlite3.Connection, until: float) -> None:
 
 
 class Link(aiosqlite.Connection):
-    """A statement that takes too long, or that nobody waits for any more, is interrupted."""
+    """A statement that takes too long, or that nobody waits for any more, is interrupted.
 
-    def __init__(self, connector: Callable[[], sqlite3.Connection], timeout: float) -> None:
+    begins: how a transaction begins, with the next statement and in the same way to the thread.
+    """
+
+    def __init__(
+        self, connector: Callable[[], sqlite3.Connection], wait: float, timeout: float
+    ) -> None:
         super().__init__(connector, iter_chunk_size=EAGER)
-        self._timeout = timeout
+        self.begins = ""
+        self._wait, self._timeout = wait, timeout
         self._thread.daemon = True
 
     @classmethod
     async def open(cls, kind: Kind) -> Link:
         """Whoever is cancelled meanwhile leaves nothing open behind."""
-        link = cls(lambda: connect(kind), kind.timeout)
+        link = cls(lambda: connect(kind), kind.wait, kind.timeout)
         opening = asyncio.ensure_future(_opened(link))
         try:
             return await asyncio.shield(opening)
@@ -93,6 +99,24 @@ class Link(aiosqlite.Connection):
         """In the connection's thread."""
         result: T = await self._execute(work, *arguments)
         return result
+
+    async def within(self, work: Callable[..., T], *arguments: object) -> T:
+        """In the connection's thread, and in the transaction that is to be."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._wait
+        while True:
+            try:
+                return await self.run(self._begun, work, *arguments)
+            except sqlite3.Error as error:  # SQLite itself waits before it says BUSY
+                busy = self.begins and error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+                if not busy or loop.time() > until:
+                    raise
+
+    def _begun(self, work: Callable[..., T], *arguments: object) -> T:
+        if self.begins:
+            self._conn.execute(self.begins)
+            self.begins = ""
+        return work(*arguments)
 
     async def _execute(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         timer = asyncio.get_running_loop().call_later(self._timeout, self._give_up)
@@ -149,11 +173,11 @@ class Cursor:
         return self
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Cursor:
-        await self._link.run(self._execute, sql, parameters)
+        await self._link.within(self._execute, sql, parameters)
         return self
 
     async def executemany(self, sql: str, parameters: Iterable[Sequence[Any]]) -> Cursor:
-        await self._link.run(self._execute_many, sql, parameters)
+        await self._link.within(self._execute_many, sql, parameters)
         return self
 
     async def fetchone(self) -> Any:
