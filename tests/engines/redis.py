@@ -120,6 +120,7 @@ class ClusterNode(Redis):
             *("--cluster-enabled", "yes", "--cluster-node-timeout", "1000"),
             *("--cluster-announce-ip", HOST),
         )
+        self.port = free_port(22_000)
         while listens(self.port + 10_000):  # where the nodes talk to one another
             self.port = free_port(22_000)
 

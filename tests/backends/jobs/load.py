@@ -27,7 +27,7 @@ class Load:
         self.longest = 0.0
         self._jobs = jobs
         self._queue = queue
-        self._worker = Worker(jobs, queue, {"n": self._run}, lease=3.0, drain=1.0)
+        self._worker = Worker(jobs, queue, {"n": self._run}, lease=1.5, drain=1.0)
         self._over = False
 
     async def __aenter__(self) -> Self:

@@ -11,7 +11,7 @@ from backends.jobs import NewJob
 from tests.backends.jobs.load import Load
 from tests.backends.jobs.opening import opening
 from tests.conformance.jobs import Opened, take, until
-from tests.engines.engine import Engine
+from tests.engines.engine import HOST, Engine
 from tests.engines.postgres import Postgres
 from tests.engines.redis import Redis, RedisCluster, RedisSentinel
 
@@ -89,7 +89,9 @@ class TestAPrimaryThatFails:
             await asyncio.to_thread(sentinel.primary.kill)
             await load.is_refused()
             await asyncio.to_thread(sentinel.wait_for_primary, sentinel.replica)
-            await asyncio.to_thread(sentinel.primary.start)  # which becomes the replica
+            await asyncio.to_thread(sentinel.primary.start)
+            # Which the sentinel would do too, in ten seconds.
+            sentinel.primary.say("REPLICAOF", HOST, sentinel.replica.port)
             await load.goes_on()
             await load.all_ran()
             assert taken < load.acknowledged
