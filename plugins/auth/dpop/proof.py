@@ -108,8 +108,10 @@ def _proof(claims: Mapping[str, Any], jkt: str) -> Proof:
     if len(claims["jti"]) > LONGEST_JTI:
         raise BadProof("the proof's jti is too long")
     ath, nonce = claims.get("ath"), claims.get("nonce")
-    if not all(each is None or (isinstance(each, str) and each.isascii()) for each in (ath, nonce)):
+    if not isinstance(ath, str | None) or not isinstance(nonce, str | None):
         raise BadProof("ath and nonce are text")
+    if not (ath or "").isascii():
+        raise BadProof("ath is no hash")
     return Proof(jkt, claims["jti"], claims["htm"], claims["htu"], int(iat), ath, nonce)
 
 

@@ -82,8 +82,8 @@ class Proofs:
         jkt = await self.presented(request, "/token")
         if jkt is not None:
             request[CNF] = {"jkt": jkt}
-        elif client.metadata.get("dpop_bound_access_tokens"):
-            raise refused("the client is registered for proofs, and there is none")
+        elif self._options.required or client.metadata.get("dpop_bound_access_tokens"):
+            raise refused("a proof is needed here, and there is none")
 
     async def proved(
         self, request: web.Request, scheme: str, token: str, claims: Mapping[str, Any]

@@ -18,7 +18,9 @@ from plugins.auth.dpop.options import DpopOptions
 from plugins.auth.dpop.proofs import Proofs
 from plugins.auth.dpop.tables import proofs
 from plugins.auth.keys.at_rest import AtRest
+from plugins.auth.oauth.clients import Client
 from plugins.auth.oauth.errors import OAuthError
+from plugins.auth.oauth.token_endpoint import CNF
 from plugins.auth.pruning import Pruning
 from tests.plugins.auth.dpop.holder import Holder
 
@@ -103,3 +105,15 @@ async def test_used_proofs_are_pruned_when_they_are_too_old_to_be_used(sql: Sql)
         await Pruning(sql, lambda ahead=seconds: time.time() + ahead).prune()  # type: ignore[misc]  # the default is bound here
         async with sql.read() as connection:
             assert (await connection.execute(count)).scalar() == left
+
+
+async def test_where_proofs_are_required_no_client_has_tokens_without(sql: Sql) -> None:
+    """ASVS 5.0 10.4.14."""
+    client, bare = Client("app", "app", "none", frozenset(), ()), request()
+    await made(sql).bind(bare, client)
+    assert CNF not in bare
+    known, proved = made(sql, required=True), request(Holder().proof("POST", TOKEN))
+    with pytest.raises(OAuthError, match="a proof is needed"):
+        await known.bind(bare, client)
+    await known.bind(proved, client)
+    assert len(proved[CNF]["jkt"]) == 43

@@ -1,7 +1,9 @@
 """OWASP ASVS 5.0, chapter V10, what an authorization server does: named by its number.
 
 10.4.1 is in test_redirects.py, 10.4.2 in test_codes.py, 10.4.5 in test_refreshing.py, 10.4.9 and
-10.7.3 in test_authorize.py, and 10.2 and 10.5, of clients, where the plugin is one.
+10.7.3 in test_authorize.py, 10.4.13 and 10.4.15 in pushed/test_pushed.py, 10.4.14 in
+dpop/test_proofs.py, and 10.2 and 10.5, of clients, where the plugin is one. 10.4.16, keys
+instead of secrets, is not there.
 """
 
 from __future__ import annotations
