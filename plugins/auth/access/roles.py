@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from backends.sql import Sql
 from plugins.auth.access import permission
-from plugins.auth.access.epoch import Epoch
-from plugins.auth.access.errors import BuiltIn, Missing, Taken
+from plugins.auth.access.bundles import Bundle, Bundles
+from plugins.auth.access.errors import BuiltIn, Missing
 from plugins.auth.access.tables import groups, invitations, memberships, roles, service_accounts
-from plugins.auth.accounts.inserting import insert
 from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.log import record
 
@@ -26,101 +22,25 @@ LONGEST = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class Role(Bundle):
     """created_at, updated_at: UTC seconds since 1970."""
 
-    name: str
-    description: str
-    permissions: tuple[str, ...]
-    created_at: int
-    updated_at: int
 
+class Roles(Bundles[Role]):
+    kind, table, made = "role", roles, Role
 
-class Roles:
-    """actor: who does it, as the audit log has it. clock: UTC seconds since 1970."""
+    def _new_name(self, name: str) -> str:
+        return permission.name_of(name)
 
-    def __init__(self, sql: Sql, epoch: Epoch, clock: Callable[[], float] = time.time) -> None:
-        self._sql = sql
-        self._epoch = epoch
-        self._clock = clock
-
-    async def page(self, *, after: str = "", limit: int = 100) -> list[Role]:
-        """In the order of names, those that come after one."""
-        query = sa.select(roles).where(roles.c.name > after).order_by(roles.c.name).limit(limit)
-        async with self._sql.read() as connection:
-            return [_role(row) for row in await connection.execute(query)]
-
-    async def get(self, name: str) -> Role | None:
-        async with self._sql.read() as connection:
-            found = await connection.execute(sa.select(roles).where(roles.c.name == name))
-            row = found.first()
-        return None if row is None else _role(row)
-
-    async def create(
-        self,
-        name: str,
-        permissions: Iterable[str],
-        *,
-        description: str = "",
-        actor: str | None = None,
-    ) -> Role:
-        """Raises ValueError and Taken."""
-        now = int(self._clock())
-        kept = permission.joined(permissions)
-        values = {
-            "name": permission.name_of(name),
-            "description": permission.words(description, 200, "a description"),
-            "permissions": kept,
-            "created_at": now,
-            "updated_at": now,
-        }
-        adding = insert(self._sql, roles).values(values).on_conflict_do_nothing()
-        async with self._epoch.write() as connection:
-            if not (await connection.execute(adding)).rowcount:
-                raise Taken("there is a role of that name")
-            await record(connection, "role_created", role=name, permissions=kept, actor=actor)
-        return Role(name, str(values["description"]), tuple(kept.split()), now, now)
-
-    async def update(
-        self,
-        name: str,
-        *,
-        permissions: Iterable[str] | None = None,
-        description: str | None = None,
-        actor: str | None = None,
-    ) -> Role:
-        """What is None stays. Raises ValueError, Missing and BuiltIn."""
+    def _may_change(self, name: str) -> None:
         if name == ADMIN:
             raise BuiltIn("the role admin stays as it is")
-        values: dict[str, Any] = {"updated_at": int(self._clock())}
-        if permissions is not None:
-            values["permissions"] = permission.joined(permissions)
-        if description is not None:
-            values["description"] = permission.words(description, 200, "a description")
-        changing = roles.update().where(roles.c.name == name).values(values).returning(roles)
-        async with self._epoch.write() as connection:
-            row = (await connection.execute(changing)).first()
-            if row is None:
-                raise Missing("there is no such role")
-            await record(
-                connection, "role_changed", role=name, permissions=row.permissions, actor=actor
-            )
-        return _role(row)
 
-    async def delete(self, name: str, *, actor: str | None = None) -> bool:
-        """Whether there was one; nobody holds it any more. Raises BuiltIn."""
-        if name == ADMIN:
-            raise BuiltIn("the role admin stays as it is")
-        async with self._epoch.write() as connection:
-            gone = await connection.execute(roles.delete().where(roles.c.name == name))
-            if not gone.rowcount:
-                return False
-            for table in HELD:
-                without = sa.func.replace(_spaced(table), f" {name} ", " ")
-                changing = table.update().where(holds(table, name))
-                await connection.execute(changing.values(roles=sa.func.trim(without)))
-            await record(connection, "role_deleted", role=name, actor=actor)
-        return True
+    async def _gone(self, connection: AsyncConnection, name: str) -> None:
+        for table in HELD:
+            without = sa.func.replace(_spaced(table), f" {name} ", " ")
+            changing = table.update().where(holds(table, name))
+            await connection.execute(changing.values(roles=sa.func.trim(without)))
 
     async def held_by(self, account_id: str) -> tuple[str, ...]:
         """Those that an account has itself, not by a group. Raises Missing."""
@@ -180,8 +100,3 @@ def _spaced(table: sa.Table) -> sa.ColumnElement[str]:
 def holds(table: sa.Table, name: str) -> sa.ColumnElement[bool]:
     """Of a row of HELD: whether the role is among its own."""
     return _spaced(table).contains(f" {name} ", autoescape=True)
-
-
-def _role(row: Any) -> Role:
-    permissions = tuple(row.permissions.split())
-    return Role(row.name, row.description, permissions, row.created_at, row.updated_at)
