@@ -187,7 +187,7 @@ def test_who_asked_for_a_plugin_that_changes_is_made_anew_with_it(own: Site) -> 
 def test_memory_and_files_are_what_they_were_after_a_hundred_reloads(own: Site) -> None:
     """A client keeps its connection, and the plugin and a guard are made anew each time."""
     own.plugins["echo"] = {"use": "./parts.py:Echo"}
-    for number in range(50):
+    for number in range(20):
         own.route(f"r{number}", f"/r{number}", middlewares=["extra", "per_ip"], plugin="echo")
     own.pool("users", route={"middlewares": ["guard"]}).start()
     own.middlewares["per_ip"]["rate"] = "1000/s"
