@@ -25,11 +25,10 @@ PLUGIN = """
 from aiohttp import web
 from gateway import Plugin
 
-
 class Echo(Plugin):
     def routes(self):
-        return [web.post("/echo", self.echo), web.get("/parts", self.parts),
-                web.get("/wrong", self.wrong), web.get("/file", self.file)]
+        pages = {"parts": self.parts, "wrong": self.wrong, "file": self.file}
+        return [web.post("/echo", self.echo), *(web.get(f"/{n}", at) for n, at in pages.items())]
 
     async def echo(self, request):
         return web.json_response({"got": await request.json(), "secret": 1})
@@ -51,8 +50,7 @@ class Echo(Plugin):
 
 @pytest.fixture(scope="module")
 def site(new_site: Site) -> Site:
-    site = new_site
-    (site.folder / "echo.py").write_text(PLUGIN)
+    (site := new_site).folder.joinpath("echo.py").write_text(PLUGIN)
     site.plugins["echo"] = {"use": "./echo.py"}
     site.middlewares |= {
         "edit": {
