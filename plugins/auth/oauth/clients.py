@@ -37,6 +37,8 @@ PERSONAL = ("openid", "profile", "email", "offline_access")
 """Scopes of a client that people log in to, unless it is registered with others."""
 SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}", re.ASCII)
 """A scope token of RFC 6749 section 3.3."""
+UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Controls, ends of lines, and what shows text in another direction than it has."""
 BELIEVED, REMEMBERED = 1.0, 1000
 """Seconds that what was read is believed; how many clients are."""
 TOPIC = "auth.clients"
@@ -193,6 +195,8 @@ def check(client: Client) -> None:
         raise ValueError(f"{bad[0]!r} is not a scope (RFC 6749 section 3.3)")
     if len(" ".join(client.scopes)) > 1000 or not 0 < len(client.name) <= 200:
         raise ValueError("a name has 1 to 200 characters, all scopes together 1000")
+    if UNSEEN.search(client.name) or UNSEEN.search(client.audience):
+        raise ValueError("a name is one line, without characters that turn it round")
     for uri in client.redirect_uris:
         redirects.check(uri)
     if len(client.redirect_uris) > 20 or len(client.audience) > 1000:

@@ -122,6 +122,8 @@ WRONG = [
     ({"id_token_signed_response_alg": "HS256"}, "invalid_client_metadata"),
     ({"client_uri": "javascript:alert(1)"}, "invalid_client_metadata"),
     ({"client_name": "x" * 201}, "invalid_client_metadata"),
+    ({"client_name": "x\0"}, "invalid_client_metadata"),
+    ({"client_name": "elgooG\u202e"}, "invalid_client_metadata"),
     ({"software_id": "x" * 2001}, "invalid_client_metadata"),
     ({"backchannel_logout_uri": "http://10.0.0.1/"}, "invalid_client_metadata"),
 ]
