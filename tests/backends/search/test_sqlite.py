@@ -27,12 +27,11 @@ from tests.backends.search.test_sqlite import INDEX
 async def main(url, name):
     search = DRIVERS.open(url)
     await search.ensure(INDEX)
-    n = 0
-    while True:
+    for n in range(500):  # of two such writers all are counted
         some = [Document(f"{name} {n} {m}", {"title": "fox", "n": m}) for m in range(7)]
         await search.put(INDEX, some)
         print(n, flush=True)
-        n += 1
+    await asyncio.sleep(60)
 
 asyncio.run(main(*sys.argv[1:]))
 """
