@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from gateway.exchange import Exchange
 from gateway.middleware import AnyMiddleware, Middleware
@@ -12,26 +12,39 @@ Phase = Callable[[Exchange], Any]
 Phases = tuple[Phase, ...]
 
 
-class Step(NamedTuple):
+class Step:
     """A request phase, and what is unwound when it is the one that answers."""
 
-    request: Phase
-    response: Phases
-    done: Phases
+    __slots__ = ("done", "request", "response")
+
+    def __init__(self, request: Phase, response: Phases, done: Phases) -> None:
+        self.request = request
+        self.response = response
+        self.done = done
 
 
-class Chain(NamedTuple):
+class Chain:
     """Requests flow down `steps`; answers flow up `response`, then `done`.
 
     Both are already in reverse order and hold only phases that a middleware overrides.
     transforms: some answers' bodies will be changed.
     """
 
-    names: tuple[str, ...] = ()
-    steps: tuple[Step, ...] = ()
-    response: Phases = ()
-    done: Phases = ()
-    transforms: bool = False
+    __slots__ = ("done", "names", "response", "steps", "transforms")
+
+    def __init__(
+        self,
+        names: tuple[str, ...] = (),
+        steps: tuple[Step, ...] = (),
+        response: Phases = (),
+        done: Phases = (),
+        transforms: bool = False,
+    ) -> None:
+        self.names = names
+        self.steps = steps
+        self.response = response
+        self.done = done
+        self.transforms = transforms
 
 
 def fold(middlewares: Sequence[tuple[str, AnyMiddleware]]) -> Chain:

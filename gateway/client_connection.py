@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from gateway.forwarding import Client
 from gateway.wheel import NEVER
@@ -12,8 +12,8 @@ from gateway.wheel import NEVER
 if TYPE_CHECKING:
     from gateway.dataplane import DataPlane
 
-LINGER = 2.0
-A_MOMENT = 1.0
+LINGER: Final = 2.0
+A_MOMENT: Final = 1.0
 
 
 class ClientConnection(asyncio.Protocol):

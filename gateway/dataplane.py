@@ -6,8 +6,7 @@ import asyncio
 import os
 from collections.abc import Collection
 from contextlib import suppress
-from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.config.model import Config
 from gateway.forwarding import TrustedProxies
@@ -19,15 +18,15 @@ if TYPE_CHECKING:
     from gateway.table import Table
     from gateway.telemetry.access_log import AccessLog
 
-LOOK_AGAIN = 0.1
-A_MOMENT = 1.0
+LOOK_AGAIN: Final = 0.1
+A_MOMENT: Final = 1.0
 
 
 class DataPlane:
     """The table in force, the limits, and the connections that are open.
 
     `use` swaps the table whole: a request that began on the old one ends on it. prefix and
-    numbers make request ids: random at start and counted, so unique among all gateways.
+    number make request ids: random at start and counted, so unique among all gateways.
     """
 
     table: Table
@@ -42,8 +41,12 @@ class DataPlane:
         self.draining = False
         self.connections: set[Listener] = set()
         self.prefix = f"{os.urandom(8).hex()}-"
-        self.numbers = count(1)
+        self.number = 0
         self._empty: asyncio.Event | None = None
+
+    def new_request_id(self) -> str:
+        self.number += 1
+        return f"{self.prefix}{self.number}"
 
     def use(self, table: Table) -> None:
         """Serve by this table from now on."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from email.utils import formatdate
 from http import HTTPStatus
 from time import perf_counter, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.errors import Problem, Response
 from gateway.exchange import Exchange
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("gateway.request")
 
-PHRASES = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
+PHRASES: Final = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
 FAILED = "The gateway failed to handle this request."
 RESET = struct.pack("ii", 1, 0)
-NO_BODY = frozenset({204, 304})
+NO_BODY: Final = frozenset({204, 304})
 
 _date: tuple[int, bytes] = (0, b"")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.exchange import Exchange
 from gateway.http1.headers import HeaderLines
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 Network = IPv4Network | IPv6Network
 REQUEST_ID = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}")
-VIA = (b"\r\nVia: 1.0 ait-gateway\r\n\r\n", b"\r\nVia: 1.1 ait-gateway\r\n\r\n")
+VIA_1_0: Final = b"\r\nVia: 1.0 ait-gateway\r\n\r\n"
+VIA_1_1: Final = b"\r\nVia: 1.1 ait-gateway\r\n\r\n"
 OURS = (b"x-forwarded-for", b"x-request-id")
 UNIX = "unix"
 
@@ -93,7 +94,7 @@ class Client:
         exchange.client_ip = self.ip
         exchange.scheme = self.scheme
         plane = self.plane
-        exchange.request_id = f"{plane.prefix}{next(plane.numbers):x}"
+        exchange.request_id = plane.new_request_id()
         if self.trusted:
             self.may_introduce = False
             if exchange.forwarded is not None:
@@ -107,7 +108,8 @@ class Client:
         if authority != self._host:
             self._host = authority
             self._said = b"%b\r\nX-Forwarded-Host: %b\r\nX-Request-ID: " % (self.prefix, authority)
-        return self._said + exchange.request_id.encode("ascii") + VIA[exchange.minor]
+        via = VIA_1_1 if exchange.minor else VIA_1_0
+        return self._said + exchange.request_id.encode("ascii") + via
 
     def _believe(self, exchange: Exchange, said: HeaderLines) -> None:
         request_id = said.get("x-request-id")
@@ -137,7 +139,7 @@ class Client:
         ]
         lines += [line for name, line in own.items() if name not in said]
         lines.append(b"X-Request-ID: " + exchange.request_id.encode("ascii"))
-        return b"\r\n".join(lines) + VIA[exchange.minor]
+        return b"\r\n".join(lines) + (VIA_1_1 if exchange.minor else VIA_1_0)
 
 
 def _chain(said: HeaderLines) -> list[str]:

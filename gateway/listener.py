@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway import finishing, guarding
 from gateway.client_connection import A_MOMENT
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from gateway.dataplane import DataPlane
     from gateway.inprocess import Handlers
 
-HELD = 64 * 1024
-DOUBT = 1.0
+HELD: Final = 64 * 1024
+DOUBT: Final = 1.0
 """Seconds that a client which closed amid its answer may be silent to."""
 
 

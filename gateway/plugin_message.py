@@ -7,7 +7,7 @@ its own, is left to that.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import hdrs, http_parser
 from aiohttp.http_writer import HttpVersion10, HttpVersion11
@@ -18,12 +18,12 @@ from gateway.exchange import Exchange
 from gateway.http1.fields import REMEMBERED
 from gateway.http1.request import LONGEST_NAME, METHODS
 
-PLAIN = re.compile(rb"/[!-\"$-~]*")
+PLAIN: Final = re.compile(rb"/[!-\"$-~]*")
 """A path and a query of printable ASCII, and no fragment."""
 
-KNOWN_METHODS = frozenset(METHODS.values())
-SPECIAL = frozenset({hdrs.CONTENT_ENCODING.lower(), hdrs.SEC_WEBSOCKET_KEY1.lower()})
-ONCE = frozenset(
+KNOWN_METHODS: Final = frozenset(METHODS.values())
+SPECIAL: Final = frozenset({hdrs.CONTENT_ENCODING.lower(), hdrs.SEC_WEBSOCKET_KEY1.lower()})
+ONCE: Final = frozenset(
     name.lower()
     for name in (
         hdrs.CONTENT_LENGTH,
@@ -40,30 +40,37 @@ ONCE = frozenset(
 )
 """Fields of which aiohttp takes but one."""
 
-SPELLED = {name.lower(): name for name in vars(hdrs).values() if isinstance(name, istr)}
+SPELLED: Final = {name.lower(): name for name in vars(hdrs).values() if isinstance(name, istr)}
 """The names that aiohttp knows, which it spells its own way."""
 
+UNIQUE: Final = b"X-Request-ID:"
+"""The gateway's own field that no two requests share."""
+
 # Its class as it is compiled, or as it is not: mypyc would take it for the latter.
-_message: Any = http_parser.RawRequestMessage
+_message: Final[Any] = http_parser.RawRequestMessage
 
 
-class Name:
-    """A field's name as aiohttp keeps it. once: there is but one. special: it means something to
-    aiohttp's parser."""
+class Field:
+    """A field as aiohttp keeps it. once: there is but one of that name. special: it means
+    something to aiohttp's parser."""
 
-    __slots__ = ("once", "raw", "special", "text")
+    __slots__ = ("name", "once", "raw", "special", "value")
 
-    def __init__(self, raw: bytes) -> None:
-        text = raw.decode("ascii")
+    def __init__(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        value = value.strip(b" \t")
+        text = name.decode("ascii")
         lower = text.lower()
-        self.raw = raw
-        self.text: Any = SPELLED.get(lower) or istr(text)
+        self.raw = (name, value)
+        self.name: Any = SPELLED.get(lower) or istr(text)
+        self.value = value.decode("utf-8", "surrogateescape")
         self.once = lower in ONCE
         self.special = lower in SPECIAL
 
 
-_names: dict[bytes, Name] = {}
-_urls: dict[bytes, URL] = {}
+# What clients say they say again: most lines are known, and those of one connection nearly all.
+_fields: Final[dict[bytes, Field]] = {}
+_urls: Final[dict[bytes, URL]] = {}
 
 
 def plugin_message(exchange: Exchange, target: bytes, lines: list[bytes], last: bool) -> Any:
@@ -77,21 +84,22 @@ def plugin_message(exchange: Exchange, target: bytes, lines: list[bytes], last: 
         if PLAIN.fullmatch(target) is None:
             return None
         url = _url(target)
-    fields: Any = CIMultiDict()
+    headers: Any = CIMultiDict()
+    add = headers.add
     raw: list[tuple[bytes, bytes]] = []
     for line in lines:
-        colon = line.find(b":")
-        known = _names.get(line[:colon]) or _name(line[:colon])
-        if known.special or (known.once and known.text in fields):
+        field = _fields.get(line)
+        if field is None:
+            field = _field(line)
+        if field.special or (field.once and field.name in headers):
             return None
-        value = line[colon + 1 :].strip(b" \t")
-        fields.add(known.text, value.decode("utf-8", "surrogateescape"))
-        raw.append((known.raw, value))
+        add(field.name, field.value)
+        raw.append(field.raw)
     return _message(
         exchange.method,
         target.decode("ascii"),
         HttpVersion11 if exchange.minor else HttpVersion10,
-        CIMultiDictProxy(fields),
+        CIMultiDictProxy(headers),
         tuple(raw),
         last,
         None,
@@ -101,13 +109,13 @@ def plugin_message(exchange: Exchange, target: bytes, lines: list[bytes], last: 
     )
 
 
-def _name(raw: bytes) -> Name:
-    name = Name(raw)
-    if len(_names) >= REMEMBERED:
-        _names.clear()
-    if len(raw) <= LONGEST_NAME:
-        _names[raw] = name
-    return name
+def _field(line: bytes) -> Field:
+    field = Field(line)
+    if len(line) <= LONGEST_NAME and not line.startswith(UNIQUE):
+        if len(_fields) >= REMEMBERED:
+            _fields.clear()
+        _fields[line] = field
+    return field
 
 
 def _url(target: bytes) -> URL:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway import transforming
 from gateway.errors import (
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("gateway.proxy")
 
-JOINED = 4096
+JOINED: Final = 4096
 DETAILS = {
     502: "The upstream gave no valid answer.",
     503: "The upstream has no free connection.",

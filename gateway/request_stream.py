@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.client_connection import ClientConnection
 from gateway.errors import Problem
@@ -18,13 +18,13 @@ from gateway.peer import Peer
 if TYPE_CHECKING:
     from gateway.dataplane import DataPlane
 
-IN_ONE_GO = 16
-BYTES_IN_ONE_GO = 16 * 1024
+IN_ONE_GO: Final = 16
+BYTES_IN_ONE_GO: Final = 16 * 1024
 """What a client that sends ahead gets done before others have their turn."""
-CHUNKS_AT_ONCE = 64 * 1024
+CHUNKS_AT_ONCE: Final = 64 * 1024
 """Bytes of a chunked body that are looked through before others have their turn."""
-FIRST_BYTES = {bytes([byte]) for byte in TOKEN} | {b"", b"\r"}
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+FIRST_BYTES: Final = {bytes([byte]) for byte in TOKEN} | {b"", b"\r"}
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class RequestStream(ClientConnection):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import Protocol
+from typing import Final, Protocol
 
-NEVER = math.inf
-TICK = 0.05
+NEVER: Final = math.inf
+TICK: Final = 0.05
 
 
 class Timed(Protocol):

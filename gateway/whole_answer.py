@@ -8,7 +8,7 @@ aiohttp's private names that this rests on: `StreamResponse._payload_writer`, `_
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import hdrs, http_writer, web
 from aiohttp.helpers import rfc822_formatted_time
@@ -18,17 +18,18 @@ from gateway.exchange import Exchange
 from gateway.finishing import NO_BODY
 from gateway.plugin_answer import PluginAnswer
 
-IN_ONE_GO = 32 * 1024
+IN_ONE_GO: Final = 32 * 1024
 """Bytes of a body that are sent without waiting for the client to take them."""
 
-FRAMING = (hdrs.CONTENT_LENGTH, hdrs.TRANSFER_ENCODING, hdrs.CONNECTION)
-CONTENT_LENGTH, CONTENT_TYPE, DATE, SERVER = (
-    hdrs.CONTENT_LENGTH,
-    hdrs.CONTENT_TYPE,
-    hdrs.DATE,
-    hdrs.SERVER,
-)
-_serialized: Any = http_writer._serialize_headers
+CONNECTION: Final = hdrs.CONNECTION
+CONTENT_LENGTH: Final = hdrs.CONTENT_LENGTH
+CONTENT_TYPE: Final = hdrs.CONTENT_TYPE
+DATE: Final = hdrs.DATE
+SERVER: Final = hdrs.SERVER
+TRANSFER_ENCODING: Final = hdrs.TRANSFER_ENCODING
+BY_DEFAULT: Final = "application/octet-stream"
+SOFTWARE: Final = SERVER_SOFTWARE
+_serialized: Final[Any] = http_writer._serialize_headers
 
 
 def whole_answer(request: Any, response: Any, exchange: Exchange) -> bytes | None:
@@ -40,20 +41,19 @@ def whole_answer(request: Any, response: Any, exchange: Exchange) -> bytes | Non
     if chain.transforms:
         return None
     headers = response._headers
-    for name in FRAMING:
-        if name in headers:
-            return None
+    if CONTENT_LENGTH in headers or TRANSFER_ENCODING in headers or CONNECTION in headers:
+        return None
     keep_alive = response._keep_alive
     if keep_alive is None:
         response._keep_alive = keep_alive = not request._message.should_close
     headers[CONTENT_LENGTH] = str(len(body))
     if body:
-        headers.setdefault(CONTENT_TYPE, "application/octet-stream")
+        headers.setdefault(CONTENT_TYPE, BY_DEFAULT)
     if DATE not in headers:
         headers[DATE] = rfc822_formatted_time()
-    headers.setdefault(SERVER, SERVER_SOFTWARE)
+    headers.setdefault(SERVER, SOFTWARE)
     if not keep_alive:
-        headers[hdrs.CONNECTION] = "close"
+        headers[CONNECTION] = "close"
     if chain.response:
         exchange.status = response._status
         exchange.answer = PluginAnswer(response, exchange.method)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from backends.errors import BackendError
 from backends.limits import Decision, standing
 
-SWEPT_AT_ONCE = 4
-SHARDS = 64  # a power of two
-OVERFLOW = ""
+SWEPT_AT_ONCE: Final = 4
+SHARDS: Final = 64  # a power of two
+OVERFLOW: Final = ""
 
 # Half the price of Decision(...), on a path that every request takes.
 _decision = tuple.__new__

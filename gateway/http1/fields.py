@@ -7,26 +7,25 @@ simply travels on is one slice and one dict hit.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 # RFC 9110, 5.5: visible characters, space, tab and obs-text. CR and LF are left in, so that
 # what remains after deleting these must be the line ends and nothing else.
-IN_A_LINE = bytes(byte for byte in range(256) if byte == 9 or (byte >= 32 and byte != 127))
-REMEMBERED = 2048
+IN_A_LINE: Final = bytes(byte for byte in range(256) if byte == 9 or (byte >= 32 and byte != 127))
+REMEMBERED: Final = 2048
 
-(
-    PASS,
-    DROP,
-    HOST,
-    CONTENT_LENGTH,
-    TRANSFER_ENCODING,
-    CONNECTION,
-    UPGRADE,
-    EXPECT,
-    FORWARDED,
-    INVALID,
-) = range(10)
-UNKNOWN = -1
+PASS: Final = 0
+DROP: Final = 1
+HOST: Final = 2
+CONTENT_LENGTH: Final = 3
+TRANSFER_ENCODING: Final = 4
+CONNECTION: Final = 5
+UPGRADE: Final = 6
+EXPECT: Final = 7
+FORWARDED: Final = 8
+INVALID: Final = 9
+UNKNOWN: Final = -1
 
 HOP_BY_HOP = {
     b"keep-alive": DROP,

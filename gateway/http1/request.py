@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Final
 
 from gateway.http1 import fields
-from gateway.http1.fields import CONTENT_LENGTH, HOST, UNKNOWN, FieldKinds
+from gateway.http1.fields import CONTENT_LENGTH, HOST, IN_A_LINE, UNKNOWN, FieldKinds
 from gateway.http1.headers import HeaderLines
 
-MAX_FIELDS = 256
-LONGEST_NAME = 253  # RFC 1035 in dots and letters; what is longer is not worth remembering
-LINE_ENDS = tuple(b"\r\n" * count for count in range(MAX_FIELDS + 2))
-METHODS = {
+MAX_FIELDS: Final = 256
+LONGEST_NAME: Final = 253  # RFC 1035 in dots and letters; what is longer is not worth remembering
+LINE_ENDS: Final = tuple(b"\r\n" * count for count in range(MAX_FIELDS + 2))
+METHODS: Final = {
     name.encode(): name
     for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH")
 }
@@ -20,7 +21,7 @@ METHODS = {
 METHOD = re.compile(rb"[A-Z][A-Z0-9_-]{0,31}")
 AUTHORITY = re.compile(rb"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 ABSOLUTE_FORM = re.compile(rb"(?i:https?)://([^/?#@]+)((?:[/?].*)?)", re.DOTALL)
-KINDS = FieldKinds(fields.IN_A_REQUEST)
+KINDS: Final = FieldKinds(fields.IN_A_REQUEST)
 
 
 class BadRequest(Exception):
@@ -101,7 +102,7 @@ def parse_request(head: bytes, request: RequestHead) -> None:
     count = len(lines) - 1
     if count > MAX_FIELDS:
         raise BadRequest("too many header fields", 431)
-    if head.translate(None, fields.IN_A_LINE) != LINE_ENDS[count]:
+    if head.translate(None, IN_A_LINE) != LINE_ENDS[count]:
         raise BadRequest("a control character stands in the request head")
     _start_line(lines[0], request)
     del lines[0]
@@ -235,7 +236,7 @@ def _connection(options: list[bytes], upgrade: bytes | None, request: RequestHea
         ]
 
 
-_hosts: dict[bytes, str] = {}
+_hosts: Final[dict[bytes, str]] = {}
 
 
 def _host(authority: bytes | None, request: RequestHead) -> None:

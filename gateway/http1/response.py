@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from gateway.http1 import fields
 from gateway.http1.fields import CONTENT_LENGTH, UNKNOWN, FieldKinds
@@ -10,9 +11,9 @@ from gateway.http1.headers import HeaderLines
 from gateway.http1.request import LINE_ENDS, MAX_FIELDS
 
 STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [^\r\n]*)?")
-KINDS = FieldKinds(fields.HOP_BY_HOP)
-KEEP_ALIVE = b"Connection: keep-alive"
-UNTIL_CLOSE = -1
+KINDS: Final = FieldKinds(fields.HOP_BY_HOP)
+KEEP_ALIVE: Final = b"Connection: keep-alive"
+UNTIL_CLOSE: Final = -1
 
 
 class BadAnswer(Exception):
@@ -87,12 +88,12 @@ class ResponseHead:
 
 # The same head often comes again within its second. Parsing is a pure function, so one that
 # came twice is remembered; not if it sets a cookie, and not if it is long.
-MAX_SEEN = 1024
-MAX_REMEMBERED = 256
-MAX_KEPT = 1024
-_seen: set[int] = set()
-_heads: dict[bytes, ResponseHead] = {}
-_starts: dict[bytes, tuple[int, int, bytes]] = {}
+MAX_SEEN: Final = 1024
+MAX_REMEMBERED: Final = 256
+MAX_KEPT: Final = 1024
+_seen: Final[set[int]] = set()
+_heads: Final[dict[bytes, ResponseHead]] = {}
+_starts: Final[dict[bytes, tuple[int, int, bytes]]] = {}
 
 
 def parse_response(head: bytes, to_head: bool) -> ResponseHead:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from math import ceil
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,11 +15,13 @@ from gateway.middleware import Middleware
 from gateway.options.circuit_breaker import CircuitBreakerOptions
 from gateway.plugin import Context
 
-CLOSED, OPEN, HALF_OPEN = 0, 1, 2
-NAMES = ("closed", "open", "half-open")
-BUCKETS = 10
-ENDPOINT_FAILED = frozenset({"connect", "timeout", "reset", "protocol"})
-ENDPOINT_ANSWERED = frozenset({None, "error"})
+CLOSED: Final = 0
+OPEN: Final = 1
+HALF_OPEN: Final = 2
+NAMES: Final = ("closed", "open", "half-open")
+BUCKETS: Final = 10
+ENDPOINT_FAILED: Final = frozenset({"connect", "timeout", "reset", "protocol"})
+ENDPOINT_ANSWERED: Final = frozenset({None, "error"})
 
 
 class CircuitBreaker(Middleware[CircuitBreakerOptions]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from time import time
+from typing import Final
 
 from yarl import URL
 
@@ -30,8 +31,8 @@ from gateway.middleware import Middleware
 from gateway.plugin import Context
 
 CHALLENGE = 'Bearer realm="gateway"'
-FIELD = b"authorization:"
-FIELD_LENGTH = len(FIELD)
+FIELD: Final = b"authorization:"
+FIELD_LENGTH: Final = len(FIELD)
 SCHEME = "bearer "
 PATIENCE = 5.0
 NOT_FOR_US = "The token is not meant for this service"

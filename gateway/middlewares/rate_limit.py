@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from hashlib import blake2b
 from math import ceil
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from backends.errors import BackendError
 from backends.limits import Decision, Limits
@@ -21,7 +21,7 @@ from gateway.middleware import Middleware
 from gateway.options.rate_limit import RateLimitOptions
 from gateway.plugin import Context
 
-LONGEST_KEY = 64
+LONGEST_KEY: Final = 64
 
 
 class RateLimit(Middleware[RateLimitOptions]):
@@ -80,8 +80,10 @@ class RateLimit(Middleware[RateLimitOptions]):
     def request(self, exchange: Exchange) -> Problem | Awaitable[Problem | None] | None:
         bucket = self._bucket(exchange)
         if self._memory is not None:
-            numbers = self._memory.spend(bucket, self._count, self._seconds, self._burst)
-            return self._judge(exchange, *numbers)
+            remaining, reset, retry_after = self._memory.spend(
+                bucket, self._count, self._seconds, self._burst
+            )
+            return self._judge(exchange, remaining, reset, retry_after)
         try:
             decision = self._limits.take(bucket, self._count, self._seconds, self._burst)
         except BackendError as error:

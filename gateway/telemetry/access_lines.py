@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.exchange import Exchange
 from gateway.http1.fields import REMEMBERED
 from gateway.telemetry.json_lines import date_and_time, quoted
 
-LONGEST_PATH = 2050
+LONGEST_PATH: Final = 2050
 """Bytes of a path as JSON. With what else a client can say, a line stays below the 4 KiB that a
 pipe takes whole (WHOLE in lines.py)."""
 
-NEVER_LONGER = LONGEST_PATH // 6
+NEVER_LONGER: Final = LONGEST_PATH // 6
 """Characters, of which each may become six bytes."""
 
-KEPT = 256
+KEPT: Final = 256
 """Characters of a text that is remembered as JSON."""
 
-FRACTIONS = tuple(f".{milliseconds:03d}" for milliseconds in range(1000))
-NULL = "null"
+FRACTIONS: Final = tuple(f".{milliseconds:03d}" for milliseconds in range(1000))
+NULL: Final = "null"
 
 
 class Lines:

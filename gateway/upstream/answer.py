@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.errors import UpstreamProtocolError
 from gateway.http1.body import BadBody, ChunkedBody
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from gateway.proxy import Call
     from gateway.upstream.target import Target
 
-MAX_HEAD = 64 * 1024
-MAX_INTERIM = 16
+MAX_HEAD: Final = 64 * 1024
+MAX_INTERIM: Final = 16
 
 
 class AnswerReader(asyncio.Protocol):

@@ -58,7 +58,9 @@ def folded(*kinds: type[Noting]) -> tuple[Chain, list[str]]:
 
 
 def test_no_middleware_is_no_work() -> None:
-    assert fold([]) == Chain((), (), (), ())
+    chain = fold([])
+    assert (chain.names, chain.steps, chain.response, chain.done) == ((), (), (), ())
+    assert not chain.transforms
 
 
 def test_requests_go_down_and_answers_come_up() -> None:

@@ -12,7 +12,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser
 from multidict import istr
 
+from gateway import plugin_message as plugin_messages
 from gateway.exchange import Exchange
+from gateway.http1.fields import REMEMBERED
 from gateway.http1.request import parse_request
 from gateway.plugin_head import plugin_head
 from gateway.plugin_message import plugin_message
@@ -134,6 +136,17 @@ async def test_what_aiohttp_refuses_is_left_to_it(lines: tuple[bytes, ...]) -> N
     assert ours(exchange, b"/") is None
     with pytest.raises(HttpProcessingError):
         await theirs(exchange, b"/")
+
+
+async def test_what_is_remembered_of_clients_is_bounded() -> None:
+    for number in range(2 * REMEMBERED):
+        target = b"/%d" % number
+        exchange = parsed(target, b"X-Number: %d" % number)
+        seen = ours(exchange, target, b"X-Request-ID: %d" % number)
+    assert_same(seen, await theirs(exchange, target, b"X-Request-ID: %d" % number))
+    assert len(plugin_messages._fields) <= REMEMBERED
+    assert len(plugin_messages._urls) <= REMEMBERED
+    assert not any(b"Request-ID" in line for line in plugin_messages._fields)
 
 
 def assert_same(seen: Any, expected: Any) -> None:
