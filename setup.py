@@ -26,7 +26,6 @@ KERNEL = [
     "gateway/plugin_message.py",
     "gateway/proxy.py",
     "gateway/rewrite.py",
-    "gateway/route.py",
     "gateway/router.py",
     "gateway/wheel.py",
     "gateway/whole_answer.py",

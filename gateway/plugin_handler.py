@@ -2,8 +2,9 @@
 
 aiohttp's private names that this rests on: `RequestHandler.finish_response`, `handle_error`,
 `_handle_request`, `_make_error_handler`, `_messages`, `_parser`, `_manager`, `_task_handler`,
-`_close`, `_force_close`; `Request._prepare_hook` and `BaseRequest._state`, `_task`;
-`web_protocol._ErrInfo` and `ERROR`. In plugin_answer.py also `StreamResponse._payload_writer`.
+`_close`, `_force_close`; `BaseProtocol._paused`, `_upgraded`; `Request._prepare_hook` and
+`BaseRequest._state`, `_task`; `web_protocol._ErrInfo` and `ERROR`. In plugin_answer.py also
+`StreamResponse._payload_writer`; whole_answer.py names its own.
 """
 
 from __future__ import annotations

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from gateway.chain import Chain
 from gateway.exchange import Exchange
-from gateway.telemetry.durations import RouteMetrics
 
 if TYPE_CHECKING:
     from gateway.listener import Listener
+    from gateway.telemetry.metrics import RouteMetrics
 
 
 class Endpoint(Protocol):

@@ -32,6 +32,10 @@ def test_aiohttp_s_request_handler_has_the_attributes_that_we_use(attribute: str
     assert attribute in RequestHandler.__slots__
 
 
+def test_aiohttp_s_protocols_say_whether_they_may_write() -> None:
+    assert {"_paused", "_upgraded"} <= set(BaseProtocol.__slots__)
+
+
 def test_aiohttp_s_own_loop_does_with_a_request_what_ours_does() -> None:
     """Whoever raises aiohttp's version compares `start` with `PluginHandler._serve`."""
     source = inspect.getsource(RequestHandler.start)

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from aiohttp import web
+from aiohttp import http_writer, web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_writer import HttpVersion10, HttpVersion11, StreamWriter
 from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
 
 from gateway.chain import Chain
 from gateway.exchange import Exchange
@@ -124,6 +125,22 @@ async def by_aiohttp(make: Make, *lines: tuple[str, str]) -> tuple[bytes, web.St
     await response.prepare(request)
     await response.write_eof()
     return transport.taken, response
+
+
+PRIVATE = (
+    *("_payload_writer", "_eof_sent", "_body", "_chunked", "_compression", "_cookies", "_headers"),
+    *("_keep_alive", "_status", "_reason", "_body_length"),
+)
+
+
+async def test_aiohttp_has_the_names_that_we_read_and_set() -> None:
+    assert not [name for name in PRIVATE if not hasattr(web.Response(), name)]
+    request, _ = asked()
+    assert (request._version, request._message.should_close) == (HttpVersion11, False)
+    assert request._match_info._apps == [request.app]
+    assert http_writer._serialize_headers("HTTP/1.1 200 OK", CIMultiDict()) == (
+        b"HTTP/1.1 200 OK\r\n\r\n"
+    )
 
 
 @pytest.mark.parametrize("lines", [(), (("Connection", "close"),)], ids=["goes on", "ends"])
