@@ -121,7 +121,7 @@ def _check_response(client: Client, sent: Mapping[str, str]) -> None:
 def _prompt(sent: Mapping[str, str]) -> frozenset[str]:
     found = frozenset(sent.get("prompt", "").split())
     if not found <= set(PROMPTS) or ("none" in found and len(found) > 1):
-        raise OAuthError("invalid_request", f"prompt has none alone, or some of {PROMPTS[1:]}")
+        raise OAuthError("invalid_request", f"prompt is none alone, or of {', '.join(PROMPTS[1:])}")
     return found
 
 
