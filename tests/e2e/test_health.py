@@ -242,7 +242,7 @@ def test_checks_that_a_reload_brings_and_takes_away(own_site: Site) -> None:
 
 def test_with_several_workers_all_hear_of_a_check(own_site: Site) -> None:
     own_site.server["workers"] = 2
-    bad, _ = checked(own_site, 2, {"path": CHECK.decode()})
+    bad, _ = checked(own_site, 2, {"path": CHECK.decode(), "timeout": "5s"})
     own_site.start()
     bad.check = 500
     eventually(
