@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Thread
 from typing import NamedTuple
 
+from backends.batches import batch_of
 from backends.errors import BackendError
 from backends.events.retention import Retention
 from backends.events.sqlite_log import SqliteLog
@@ -60,7 +61,7 @@ class SqliteWriter:
             await asyncio.to_thread(self._thread.join)
 
     def _work(self) -> None:
-        while some := self._some():
+        while some := batch_of(self._asked, AT_ONCE):
             error: BackendError | None = None
             try:
                 self._log.write([(topic, body) for topic, body, _ in some], self._kept)
@@ -71,19 +72,6 @@ class SqliteWriter:
             with suppress(RuntimeError):  # the loop is gone, and whoever asked with it
                 some[0].written.get_loop().call_soon_threadsafe(self._settle, some, error)
         self._log.close()
-
-    def _some(self) -> list[Waiting]:
-        """Empty when there is nothing more to come."""
-        first = self._asked.get()
-        some = [] if first is None else [first]
-        with suppress(Empty):
-            while some and len(some) < AT_ONCE:
-                more = self._asked.get_nowait()
-                if more is None:
-                    self._asked.put(None)
-                    break
-                some.append(more)
-        return some
 
     def _settle(self, some: list[Waiting], error: BackendError | None) -> None:
         self._waiting -= len(some)

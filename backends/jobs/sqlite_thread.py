@@ -7,10 +7,11 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Thread
 from typing import Any, NamedTuple, TypeVar
 
+from backends.batches import batch_of
 from backends.errors import BackendError, BackendUnavailable, Refused
 
 THERE = "SELECT 1 FROM sqlite_master WHERE name = 'fires'"
@@ -32,8 +33,8 @@ class Asked(NamedTuple):
 class SqliteThread:
     """`run` has a step done in a transaction. timeout: seconds for one, waiting included.
 
-    Steps that wait while another is done share its successor's transaction and its one fsync,
-    each in a savepoint of its own. Starts at the first step.
+    Steps that wait while another is done share its successor's transaction and its one fsync;
+    one that fails takes no other with it. Starts at the first step.
     """
 
     def __init__(self, file: Path, schema: str, timeout: float) -> None:
@@ -72,7 +73,7 @@ class SqliteThread:
 
     def _work(self) -> None:
         connection: sqlite3.Connection | None = None
-        while batch := self._batch():
+        while batch := batch_of(self._asked, MOST_TOGETHER):
             try:
                 connection = connection or self._connect()
                 answers = _together(connection, batch)
@@ -84,21 +85,6 @@ class SqliteThread:
             _deliver(batch, answers)
         if connection is not None:
             connection.close()
-
-    def _batch(self) -> list[Asked]:
-        """Empty when there is nothing more to come."""
-        first = self._asked.get()
-        batch = [first] if first is not None else []
-        try:
-            while batch and len(batch) < MOST_TOGETHER:
-                more = self._asked.get_nowait()
-                if more is None:
-                    self._asked.put(None)
-                    break
-                batch.append(more)
-        except Empty:
-            pass
-        return batch
 
     def _connect(self) -> sqlite3.Connection:
         self._file.parent.mkdir(parents=True, exist_ok=True)

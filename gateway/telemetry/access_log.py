@@ -38,8 +38,8 @@ class AccessLog:
         self._writer: LineWriter[str] | None = None
         self._lines = Lines()
         if self.enabled:
-            self._writer = LineWriter(_sink(destination), _joined, self._dropped.inc, _report)
-            self._writer.at_once = JOINED
+            sink, lost = _sink(destination), self._dropped.inc
+            self._writer = LineWriter(sink, _joined, lost, _report, at_once=JOINED)
             self._waiting = self._writer.waiting
 
     def record(self, exchange: Exchange, seconds: float) -> None:

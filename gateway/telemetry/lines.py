@@ -105,12 +105,14 @@ class LineWriter(Generic[RecordT]):
         render: Callable[[Sequence[RecordT]], bytes],
         lost: Callable[[int], None],
         failed: Callable[[Exception | None], None],
+        *,
         capacity: int = CAPACITY,
+        at_once: int = SLICE,
     ) -> None:
         self.waiting: deque[RecordT] = deque()
         self.failing = False
-        self.at_once = SLICE
         self._capacity = capacity
+        self._at_once = at_once
         self._sink = sink
         self._render = render
         self._lost = lost
@@ -153,8 +155,8 @@ class LineWriter(Generic[RecordT]):
     def _slices(self) -> Iterator[bytes]:
         """Rendered a little at a time: this thread and the event loop share one interpreter."""
         waiting = self.waiting
-        for _ in range(min(len(waiting), BATCH) // self.at_once + 1):
-            records = [waiting.popleft() for _ in range(min(len(waiting), self.at_once))]
+        for _ in range(min(len(waiting), BATCH) // self._at_once + 1):
+            records = [waiting.popleft() for _ in range(min(len(waiting), self._at_once))]
             try:
                 yield self._render(records)
             except Exception as error:  # noqa: BLE001 - one bad record must not end the thread

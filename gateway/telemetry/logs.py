@@ -54,7 +54,7 @@ class JsonLogs(logging.Handler):
         self._lost = 0
         self._counting = threading.Lock()
         self._writer: LineWriter[Entry] = LineWriter(
-            sink, self._render, self._lose, _nobody_to_tell, CAPACITY
+            sink, self._render, self._lose, _nobody_to_tell, capacity=CAPACITY
         )
 
     def emit(self, record: logging.LogRecord) -> None:

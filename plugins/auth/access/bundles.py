@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
@@ -32,7 +33,7 @@ class Bundle:
 B = TypeVar("B", bound=Bundle)
 
 
-class Bundles(Generic[B]):
+class Bundles(ABC, Generic[B]):
     """Of one kind, in its table. actor: who does it, as the audit log has it. clock: UTC seconds
     since 1970."""
 
@@ -45,9 +46,9 @@ class Bundles(Generic[B]):
         self._epoch = epoch
         self._clock = clock
 
+    @abstractmethod
     def _new_name(self, name: str) -> str:
         """Raises ValueError for what is no name of one."""
-        raise NotImplementedError
 
     def _may_change(self, name: str) -> None:
         """Raises BuiltIn."""
