@@ -13,7 +13,6 @@ from plugins.auth.access.bundles import Bundle, Bundles
 from plugins.auth.access.errors import BuiltIn, Missing
 from plugins.auth.access.tables import groups, invitations, memberships, roles, service_accounts
 from plugins.auth.accounts.tables import accounts
-from plugins.auth.audit.log import record
 
 ADMIN = "admin"
 HELD = (accounts, service_accounts, groups, memberships, invitations)
@@ -41,39 +40,6 @@ class Roles(Bundles[Role]):
             without = sa.func.replace(_spaced(table), f" {name} ", " ")
             changing = table.update().where(holds(table, name))
             await connection.execute(changing.values(roles=sa.func.trim(without)))
-
-    async def held_by(self, account_id: str) -> tuple[str, ...]:
-        """Those that an account has itself, not by a group. Raises Missing."""
-        query = sa.select(accounts.c.roles).where(accounts.c.id == account_id)
-        async with self._sql.read() as connection:
-            found = (await connection.execute(query)).scalar()
-        if found is None:
-            raise Missing("there is no such account")
-        return tuple(found.split())
-
-    async def holders(self, name: str, *, after: str = "", limit: int = 100) -> list[str]:
-        """Ids of the accounts that have it themselves, in order, those that come after one."""
-        query = (
-            sa.select(accounts.c.id)
-            .where(holds(accounts, name), accounts.c.id > after)
-            .order_by(accounts.c.id)
-            .limit(limit)
-        )
-        async with self._sql.read() as connection:
-            return list((await connection.execute(query)).scalars())
-
-    async def set_held(
-        self, account_id: str, names: Iterable[str], *, actor: str | None = None
-    ) -> tuple[str, ...]:
-        """All that an account has itself from now on. Raises Missing and ValueError."""
-        async with self._epoch.write() as connection:
-            kept = await existing(connection, names)
-            mine = accounts.update().where(accounts.c.id == account_id)
-            changing = mine.values(roles=kept, updated_at=int(self._clock()))
-            if not (await connection.execute(changing)).rowcount:
-                raise Missing("there is no such account")
-            await record(connection, "roles_given", account=account_id, roles=kept, actor=actor)
-        return tuple(kept.split())
 
 
 async def existing(connection: AsyncConnection, names: Iterable[str]) -> str:

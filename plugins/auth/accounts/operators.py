@@ -73,6 +73,14 @@ class Operators:
             await _note(connection, "user_invited", row.id, actor, roles=row.roles)
         return account_of(row)
 
+    async def give_role(self, account_id: str, role: str, actor: Actor) -> Account | None:
+        """Beside those that the account has by then. None and raises: as `update`."""
+        return await self._update(account_id, {}, actor, lambda held: held | {role})
+
+    async def take_role(self, account_id: str, role: str, actor: Actor) -> Account | None:
+        """Of those that the account has by then. None and raises: as `update`."""
+        return await self._update(account_id, {}, actor, lambda held: held - {role})
+
     async def update(
         self, account_id: str, changed: Mapping[str, Any], actor: Actor
     ) -> Account | None:
@@ -83,6 +91,19 @@ class Operators:
         has the address.
         """
         values = dict(changed)
+        roles = values.pop("roles", None)
+        becoming = None if roles is None else lambda _held: frozenset(roles)
+        return await self._update(account_id, values, actor, becoming)
+
+    async def _update(
+        self,
+        account_id: str,
+        values: dict[str, Any],
+        actor: Actor,
+        roles: Callable[[frozenset[str]], frozenset[str]] | None,
+    ) -> Account | None:
+        """roles: those from now on, given those until now."""
+        changed = {*values, *(["roles"] if roles else [])}
         if "email" in values:
             values["email"] = policy.address_of(values["email"])
             values |= {"email_key": policy.key_of(values["email"]), "email_verified": False}
@@ -92,8 +113,9 @@ class Operators:
             before = await _locked(connection, account_id)
             if before is None:
                 return None
-            if "roles" in values:
-                values["roles"] = await existing(connection, values["roles"])
+            if roles is not None:
+                held = frozenset(before.roles.split())
+                values["roles"] = await existing(connection, roles(held))
             change = accounts.update().where(mine).values(**values, updated_at=now)
             async with admin_kept(connection, mine):
                 row = (await connection.execute(change.returning(accounts))).one()
@@ -103,7 +125,7 @@ class Operators:
                 await self._moved(connection, before, row, now)
             known = {"roles": row.roles} if "roles" in changed else {}
             what = {"fields": " ".join(sorted(changed)), **known}
-            await _note(connection, _event(changed), account_id, actor, **what)
+            await _note(connection, _event(changed, row), account_id, actor, **what)
             await moved(connection)
         return account_of(row)
 
@@ -170,9 +192,9 @@ async def _locked(connection: AsyncConnection, account_id: str) -> Any:
     return (await connection.execute(one.with_for_update())).first()
 
 
-def _event(changed: Mapping[str, Any]) -> str:
-    if set(changed) == {"disabled"}:
-        return "user_disabled" if changed["disabled"] else "user_enabled"
+def _event(changed: set[str], row: Any) -> str:
+    if changed == {"disabled"}:
+        return "user_disabled" if row.disabled else "user_enabled"
     return "user_updated"
 
 

@@ -145,12 +145,9 @@ class ClientsApi:
             if isinstance(value, list) else value
             for name, value in sent.items()
         }  # fmt: skip
-        if "organisation" in values:
-            before, _ = there(await self._changes.get(call.path["id"]), "client")
-            named = {"organisation": values.pop("organisation")}
-            kept = {**before.metadata, **named}
-            values["metadata"] = {name: value for name, value in kept.items() if value != ""}
-        changed = await self._changes.update(call.path["id"], values, call.actor)
+        members = {name: values.pop(name) or None for name in ("organisation",) if name in values}
+        which = call.path["id"]
+        changed = await self._changes.update(which, values, call.actor, members=members)
         return _line(*there(changed, "client"))
 
     async def delete(self, call: Call) -> None:

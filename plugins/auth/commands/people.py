@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,12 +17,13 @@ from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.errors import AccountError
 from plugins.auth.accounts.listing import listed, with_address
 from plugins.auth.accounts.operators import Operators
-from plugins.auth.audit.actor import COMMAND
+from plugins.auth.audit.actor import COMMAND, Actor
 from plugins.auth.audit.exporting import FORMATS, exported
 from plugins.auth.audit.reading import Wanted, everything
 from plugins.auth.commands.everyday import PASSWORD, password_given, shown
 
 MOST = 10000
+RoleChange = Callable[[str, str, Actor], Awaitable[Account | None]]
 
 
 class PeopleCommands:
@@ -57,9 +58,11 @@ class PeopleCommands:
                 "Take the password away, end all sessions and mail how to choose another.",
                 self.require_reset,
             ),
-            "grant-role": _about_role("Give somebody a role.", partial(self.change_roles, True)),
+            "grant-role": _about_role(
+                "Give somebody a role.", partial(self.change_role, self._operators.give_role)
+            ),
             "revoke-role": _about_role(
-                "Take a role from somebody.", partial(self.change_roles, False)
+                "Take a role from somebody.", partial(self.change_role, self._operators.take_role)
             ),
             "revoke-sessions": _about_one("End all sessions of somebody.", self.revoke_sessions),
             "export-audit": Command(
@@ -81,11 +84,10 @@ class PeopleCommands:
             raise GatewayError(str(error)) from None
         shown(told(changed or account))
 
-    async def change_roles(self, holds: bool, options: Namespace) -> None:
+    async def change_role(self, change: RoleChange, options: Namespace) -> None:
         account = await self._named(options.user)
-        roles = account.roles - {options.role} | ({options.role} if holds else set())
         try:
-            changed = await self._operators.update(account.id, {"roles": roles}, COMMAND)
+            changed = await change(account.id, options.role, COMMAND)
         except (AccountError, Missing) as error:
             raise GatewayError(str(error)) from None
         shown(told(changed or account))

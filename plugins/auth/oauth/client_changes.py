@@ -42,9 +42,16 @@ class ClientChanges:
         return None if row is None else (client_of(row), row.created_at)
 
     async def update(
-        self, client_id: str, changed: Mapping[str, Any], actor: Actor, secret: str | None = None
+        self,
+        client_id: str,
+        changed: Mapping[str, Any],
+        actor: Actor,
+        secret: str | None = None,
+        *,
+        members: Mapping[str, Any] | None = None,
     ) -> tuple[Client, int] | None:
         """changed: fields of Client but id. secret: what must be the client's, if it is told.
+        members: of its metadata, which change alone; None takes one away.
 
         Raises ValueError and BackendError.
         """
@@ -57,6 +64,10 @@ class ClientChanges:
             if secret is not None and not hmac.compare_digest(row.secret, hashed(secret)):
                 raise ValueError("client_secret is that of the client")
             client = replace(client_of(row), **changed)
+            if members:
+                named = {**client.metadata, **members}
+                kept = {name: value for name, value in named.items() if value is not None}
+                client = replace(client, metadata=kept)
             check(client)
             await connection.execute(clients.update().where(one).values(row_of(client)))
             await record(
@@ -65,7 +76,7 @@ class ClientChanges:
                 client=client_id,
                 address=actor.address,
                 actor=actor.name,
-                fields=" ".join(sorted(changed)),
+                fields=" ".join(sorted({*changed, *(members or ())})),
             )
         self._known.forget(client_id)
         return client, row.created_at

@@ -15,6 +15,10 @@ from plugins.auth.access.roles import Roles
 from plugins.auth.access.scopes import Scopes
 from plugins.auth.access.service_accounts import ServiceAccounts
 from plugins.auth.accounts.account import Account
+from plugins.auth.accounts.changes import Changes
+from plugins.auth.accounts.operators import Operators
+from plugins.auth.accounts.sessions import Sessions
+from plugins.auth.audit.actor import COMMAND
 from tests.plugins.auth.people import ADDRESS, PASSWORD, People
 
 
@@ -31,6 +35,9 @@ class Desk:
         self.grants = Grants(sql, self.epoch, self.clock)
         self.services = ServiceAccounts(sql, self.epoch, self.clock)
         self.keys = ApiKeys(sql, self.epoch, options, self.clock)
+        sessions = Sessions(sql, self.people.options, "http://localhost/auth", self.clock)
+        changes = Changes(sql, self.people.directory, sessions, self.clock)
+        self.operators = Operators(sql, self.people.directory, sessions, changes, self.clock)
         self.organisations = Organisations(sql, self.epoch, options, self.clock)
         self.invitations = Invitations(
             sql, self.epoch, options, self.people.directory.attempts, self.clock
@@ -47,3 +54,8 @@ class Desk:
         found = await self.people.directory.get(account_id)
         assert found is not None
         return found
+
+    async def set_roles(self, account_id: str, *names: str) -> Account | None:
+        changed = await self.operators.update(account_id, {"roles": names}, COMMAND)
+        await self.epoch.read()  # as every worker does twice a second
+        return changed

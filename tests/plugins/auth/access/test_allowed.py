@@ -13,9 +13,9 @@ from gateway import Identity
 from gateway.seat import Subscribers
 from plugins.auth.access.allowed import Allowed
 from plugins.auth.access.epoch import Epoch
+from plugins.auth.access.grants import Grants
 from plugins.auth.access.principals import Principals
 from plugins.auth.access.remembered import Remembered
-from plugins.auth.access.roles import Roles
 from plugins.auth.oauth.clients import Clients
 from tests.plugins.auth.access.desk import Desk
 
@@ -53,7 +53,7 @@ async def test_a_role_allows_what_its_permissions_cover(
 ) -> None:
     ada = await desk.person("ada")
     await desk.roles.create("some", [permission])
-    await desk.roles.set_held(ada, ["some"])
+    await desk.set_roles(ada, "some")
     for answer, asked in ((True, yes), (False, no)):
         for each in asked:
             resource, _, action = each.rpartition(":")
@@ -63,7 +63,7 @@ async def test_a_role_allows_what_its_permissions_cover(
 
 async def test_nobody_and_the_unknown_may_nothing(desk: Desk, allowed: Allowed) -> None:
     ada = await desk.person("ada")
-    await desk.roles.set_held(ada, ["admin"])
+    await desk.set_roles(ada, "admin")
     strangers = (
         None,
         "0" * 32,
@@ -83,7 +83,7 @@ async def test_a_token_may_no_more_than_its_scopes_and_its_owner(
 ) -> None:
     ada = await desk.person("ada")
     await desk.roles.create("editor", ["documents/**:read", "documents/**:write"])
-    await desk.roles.set_held(ada, ["editor"])
+    await desk.set_roles(ada, "editor")
     await desk.scopes.create("documents.read", ["documents/**:read"])
     await desk.scopes.create("all", ["**:*"])
     for scopes, read, write, other in (
@@ -190,7 +190,7 @@ async def test_other_workers_and_hosts_hear_of_a_change(desk: Desk) -> None:
         await epoch.start()
     for each in asked:
         assert not await each.ask(ada, "read", "documents/1")
-    await Roles(desk.sql, epochs[0]).set_held(ada, ["admin"])
+    await Grants(desk.sql, epochs[0]).give("principal", ada, "documents/1:read")
     assert await asked[0].ask(ada, "read", "documents/1")
     await asyncio.sleep(0)
     assert await asked[1].ask(ada, "read", "documents/1")

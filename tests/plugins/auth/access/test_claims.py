@@ -58,7 +58,7 @@ async def test_a_token_names_roles_groups_and_the_organisation_when_it_is_asked_
         await desk.roles.create(name, [])
     await desk.groups.create("staff", ["editor"])
     await desk.groups.add("staff", ada)
-    await desk.roles.set_held(ada, ["reader"])
+    await desk.set_roles(ada, "reader")
     acme = (await desk.organisations.create("Acme", ada)).id
     await desk.organisations.set_member(acme, ada, roles=["reader"])
     plain = await app.tokens(browser, scope="openid")

@@ -36,7 +36,7 @@ async def seen(known: KnownKeys, key: str) -> Identity | None:
 async def test_a_key_is_its_owner_with_its_scopes(desk: Desk, known: KnownKeys) -> None:
     ada = await desk.person("ada")
     await desk.scopes.create("read", ["documents/**:read"])
-    await desk.roles.set_held(ada, ["admin"])
+    await desk.set_roles(ada, "admin")
     assert isinstance(known, ApiKeySource)
     for scopes, roles in ((["read"], frozenset[str]()), (["roles"], frozenset({"admin"}))):
         made, key = await desk.keys.create(ada, "laptop", scopes)

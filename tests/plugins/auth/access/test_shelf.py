@@ -36,7 +36,7 @@ async def test_roles_grants_and_scopes_decide_about_documents(
 ) -> None:
     ada, bob = await desk.person("ada"), await desk.person("bob")
     await desk.roles.create("librarian", ["shelf/**:read", "shelf/**:write"])
-    await desk.roles.set_held(ada, ["librarian"])
+    await desk.set_roles(ada, "librarian")
     keys = {
         name: {"X-API-Key": (await desk.keys.create(owner, name, ["roles"]))[1]}
         for name, owner in (("ada", ada), ("bob", bob))

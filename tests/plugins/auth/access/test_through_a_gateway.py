@@ -84,7 +84,7 @@ async def test_a_key_opens_what_it_has_the_scope_for_until_it_is_revoked(
 ) -> None:
     ada = await desk.person("ada")
     await desk.roles.create("reader", ["documents/**:read"])
-    await desk.roles.set_held(ada, ["reader"])
+    await desk.set_roles(ada, "reader")
     await desk.scopes.create("documents.read", ["documents/**:read"])
     _, bare = await desk.keys.create(ada, "bare")
     made, key = await desk.keys.create(ada, "reading", ["documents.read"])

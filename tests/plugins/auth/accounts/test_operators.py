@@ -168,6 +168,28 @@ async def test_admins_who_disable_each_other_at_once_leave_one(
     assert [row.disabled for row in await rows(sql, accounts)].count(False) == 1
 
 
+async def test_roles_given_and_taken_at_once_are_all_as_they_were_last(
+    sql: Sql, people: People, operators: Operators
+) -> None:
+    ada, bob = await people.ada(), await admin(people, "bob")
+    await operators.update(ada, {"roles": ["editor"]}, ROOT)
+    await asyncio.gather(
+        *(operators.give_role(ada, name, ROOT) for name in ("r0", "r1", "admin", "r0")),
+        operators.take_role(ada, "editor", ROOT),
+        operators.update(ada, {"name": "Ada"}, ROOT),
+    )
+    found = await people.directory.get(ada)
+    assert found is not None
+    assert (found.roles, found.name) == ({"admin", "r0", "r1"}, "Ada")
+    ended = await asyncio.gather(
+        *(operators.take_role(each, "admin", ROOT) for each in (ada, bob)), return_exceptions=True
+    )
+    assert [type(each) for each in ended].count(LastAdmin) == 1
+    assert await operators.give_role("nobody", "r0", ROOT) is None
+    with pytest.raises(Missing):
+        await operators.give_role(ada, "nothing", ROOT)
+
+
 async def test_accounts_are_listed_by_pages_and_found_by_parts(
     sql: Sql, people: People, operators: Operators
 ) -> None:

@@ -31,6 +31,28 @@ def changes(sql: Sql, known: Clients, broadcast: Subscribers) -> ClientChanges:
     return ClientChanges(sql, known, Ending(Revoked(sql, broadcast, 900)))
 
 
+async def test_members_of_metadata_changed_at_once_are_all_kept(sql: Sql) -> None:
+    known = Clients(sql)
+    made, _ = await known.create("reports", metadata={"software_id": "x", "contacts": ["a"]})
+    change = changes(sql, known, Subscribers())
+    gone: dict[str, object] = {"software_id": None}
+    await asyncio.gather(
+        *(
+            change.update(made.id, {}, COMMAND, members=members)
+            for members in ({"organisation": "a" * 32}, {"client_uri": "https://a.example"}, gone)
+        ),
+        change.update(made.id, {"name": "other"}, COMMAND),
+    )
+    found = await known.get(made.id)
+    assert found is not None
+    assert found.name == "other"
+    assert found.metadata == {
+        "contacts": ["a"],
+        "organisation": "a" * 32,
+        "client_uri": "https://a.example",
+    }
+
+
 async def scopes(known: Clients, number: str) -> tuple[str, ...] | None:
     found = await known.get(number)
     return None if found is None else found.scopes
