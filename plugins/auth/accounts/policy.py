@@ -19,7 +19,7 @@ EMAIL = re.compile(
 def address_of(text: str) -> str:
     """The e-mail address as it was meant. Raises BadEmail."""
     email = text.strip()
-    if len(email) > 254 or not EMAIL.fullmatch(email) or ".." in email:
+    if len(email) > 254 or not email.isprintable() or not EMAIL.fullmatch(email) or ".." in email:
         raise BadEmail("not an e-mail address")
     return email
 

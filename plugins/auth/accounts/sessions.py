@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from backends.sql import Sql
 from plugins.auth.accounts.options import AccountOptions
 from plugins.auth.accounts.tables import accounts, sessions
+from plugins.auth.agent import agent_of
 from plugins.auth.audit.log import record
 from plugins.auth.cookies import cookie_of
 
@@ -148,7 +149,7 @@ class Sessions:
             "amr": " ".join(amr),
             "waiting": waiting,
             "address": request["exchange"].client_ip,
-            "agent": request.headers.get("User-Agent", "")[:200],
+            "agent": agent_of(request),
         }
         before = _hash(cookie_of(request, self.cookie))
         async with self._sql.write() as connection:

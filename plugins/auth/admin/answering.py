@@ -86,7 +86,7 @@ async def _call(operation: Operation, actor: Actor, request: web.Request) -> Cal
             sent = msgspec.json.decode(await body(request), type=operation.body)
         except msgspec.ValidationError as error:
             raise Refusal(400, str(error)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Refusal(400, "the body is not JSON") from None
     return Call(actor, path, query, sent, request)
 

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from backends.sql import Sql
 from plugins.auth.accounts.options import AccountOptions
 from plugins.auth.accounts.tables import sessions
+from plugins.auth.agent import agent_of
 from plugins.auth.audit.log import record
 from plugins.auth.cookies import cookie_of
 from plugins.auth.factors.tables import devices
@@ -88,7 +89,7 @@ class Devices:
             "used_at": now,
             "expires_at": now + self._lasts,
             "address": request["exchange"].client_ip,
-            "agent": request.headers.get("User-Agent", "")[:200],
+            "agent": agent_of(request),
         }
         before = cookie_of(request, self.cookie(account_id))
         async with self._sql.write() as connection:

@@ -129,6 +129,8 @@ class Authorize:
         try:
             if twice or len(urlencode(pairs)) > LONGEST:
                 raise OAuthError("invalid_request", "a parameter is there twice, or is too long")
+            if any("\0" in value for _, value in pairs):
+                raise OAuthError("invalid_request", "a parameter has a NUL")
             want = asked(client, told, uri, self._audience)
             return await self._decide(request, want, sent, carried, form)
         except OAuthError as error:

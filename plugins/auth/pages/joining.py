@@ -72,7 +72,7 @@ class Joining:
             await self._register(request, newcomer)
         except BadForm as error:
             return web.json_response({"detail": str(error)}, status=error.status, headers=SAFETY)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             detail = "expected a JSON object with email and password"
             return web.json_response({"detail": detail}, status=400, headers=SAFETY)
         except AccountError as error:

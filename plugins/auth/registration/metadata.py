@@ -73,7 +73,7 @@ def read(
     try:
         raw = msgspec.json.decode(body, type=dict[str, Any])
         said = msgspec.convert(raw, Said)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise wrong("expected a JSON object with members of RFC 7591") from None
     _check_members(said, here=here)
     try:

@@ -33,7 +33,19 @@ def test_any_characters_do_and_length_up_to_256(password: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "ada", "@a.b", "a@", "a@b..c", "a b@c.d", "a@b@c.d", "a\r\nBcc: x@y.z", "a@b\n.c"]
+    "text",
+    [
+        "",
+        "ada",
+        "@a.b",
+        "a@",
+        "a@b..c",
+        "a b@c.d",
+        "a@b@c.d",
+        "a\r\nBcc: x@y.z",
+        "a@b\n.c",
+        "\u202ea@b.c",
+    ],
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(BadEmail):

@@ -103,6 +103,7 @@ WRONG = [
     ({"prompt": "dance"}, "invalid_request"),
     ({"max_age": "-1"}, "invalid_request"),
     ({"nonce": "n" * 1001}, "invalid_request"),
+    ({"nonce": "\0"}, "invalid_request"),
     ({"dpop_jkt": "x"}, "invalid_request"),
     ({"resource": "https://other.example"}, "invalid_target"),
     ({"request": "a.b.c"}, "request_not_supported"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -72,11 +73,33 @@ async def test_registers_by_json_too(here: Place) -> None:
         async with ada.session.post(url, json=body) as answer:
             assert answer.status == status
             assert set(await answer.json()) == {"detail"}
-    for raw in (b'{"email": "\xff"}', b'{"email": "a@b.c", "password": "x", "name": "\\u0000"}'):
+    for raw in (
+        b'{"email": "\xff"}',
+        b'{"email": "a@b.c", "password": "x", "name": "\\u0000"}',
+        b'{"x":' * 5000,
+    ):
         headers = {"Content-Type": "application/json"}
         async with ada.session.post(url, data=raw, headers=headers) as answer:
             assert answer.status == 400
     assert (await ada.log_in()).url.endswith("/auth/account")
+
+
+async def test_a_browser_may_have_any_name(here: Place) -> None:
+    ada = here.browser()
+    await ada.register()
+    form = {**(await ada.get("/auth/login")).hidden(), "email": EMAIL, "password": PASSWORD}
+    cookie = "; ".join(f"{each.key}={each.value}" for each in ada.session.cookie_jar)
+    body = urlencode(form)
+    answer = await here.served.ask(
+        "POST /auth/login HTTP/1.1",
+        "Host: localhost",
+        "User-Agent: \xff\xfe name",
+        f"Cookie: {cookie}",
+        "Content-Type: application/x-www-form-urlencoded",
+        f"Content-Length: {len(body)}",
+        body=body.encode(),
+    )
+    assert answer.startswith(b"HTTP/1.1 303 ")
 
 
 async def test_a_wrong_password_is_refused_in_the_same_words_as_an_unknown_address(

@@ -146,6 +146,11 @@ async def test_what_is_not_in_order_is_refused_and_costs_no_use(here: Place, sql
     assert statuses == [201, 401, 401, 401, 401]
 
 
+def test_metadata_that_is_nested_for_ever_is_refused() -> None:
+    with pytest.raises(OAuthError, match="expected a JSON object"):
+        read(b'{"x":' * 5000, "0" * 32, (), here=False)
+
+
 async def test_public_clients_have_no_secret(here: Place, sql: Sql) -> None:
     status, told = await register(here, sql, token_endpoint_auth_method="none")
     assert status == 201
