@@ -95,6 +95,7 @@ class Auth(Plugin[AuthOptions]):
         keyring = await self._keyring(at_rest)
         revoked = Revoked(sql, self.context.broadcast, options.tokens.access_lifetime)
         revoked.also(self._access.ended_clients.has)
+        self._access.service_accounts.on_delete(revoked.client_so_far)
         self._forgets = [
             await revoked.start(),
             await self._access.start(),

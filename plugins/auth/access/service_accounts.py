@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from plugins.auth.access.roles import existing
 from plugins.auth.access.tables import service_accounts
 from plugins.auth.audit.log import record
 from plugins.auth.oauth.tables import clients
+
+OnDelete = Callable[[AsyncConnection, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ class ServiceAccounts:
         self._sql = sql
         self._epoch = epoch
         self._clock = clock
+        self._deleted: list[OnDelete] = []
+
+    def on_delete(self, callback: OnDelete) -> None:
+        """Called with the id of its client, if it has one, in the transaction that deletes it."""
+        self._deleted.append(callback)
 
     async def page(self, *, after: str = "", limit: int = 100) -> list[ServiceAccount]:
         """In the order of names, those that come after one."""
@@ -135,9 +142,14 @@ class ServiceAccounts:
         """Whether there was one; its keys, grants and memberships go with it."""
         mine = service_accounts.delete().where(service_accounts.c.id == account_id)
         async with self._epoch.write() as connection:
-            if not (await connection.execute(mine)).rowcount:
+            gone = await connection.execute(mine.returning(service_accounts.c.client_id))
+            row = gone.first()
+            if row is None:
                 return False
             await forget(connection, account_id)
+            if row.client_id is not None:
+                for callback in self._deleted:
+                    await callback(connection, row.client_id)
             await record(connection, "service_account_deleted", account=account_id, actor=actor)
         return True
 

@@ -28,6 +28,8 @@ OVERLAP = 60
 """Seconds that a reading goes back, for rows that were written late or by another clock."""
 LEEWAY = 300
 """Seconds that the jwt middleware may be told to believe a token longer, at most."""
+MOMENT = 2
+"""Seconds within which every host has heard of a change, and gives tokens by it."""
 PATIENCE = 30.0
 """Seconds for which a transaction is waited for that may not end well."""
 Has = Callable[[Mapping[str, Any]], bool]
@@ -70,8 +72,12 @@ class Revoked:
 
     def has(self, claims: Mapping[str, Any]) -> bool:
         until = self._until
-        if until and not until.keys().isdisjoint(map(_hash, _names(claims))):
-            return True
+        if until:
+            if not until.keys().isdisjoint(map(_hash, _names(claims))):
+                return True
+            ends, old = claims.get("exp", 0) + LEEWAY, map(_so_far, _own(claims))
+            if any(ends <= until.get(_hash(each), 0) for each in old):
+                return True
         return any(ended(claims) for ended in self._also)
 
     async def add(self, claims: Mapping[str, Any]) -> None:
@@ -94,6 +100,19 @@ class Revoked:
     async def client(self, connection: AsyncConnection, client_id: str) -> None:
         """All that it has for itself, for ever: it is deleted, once the transaction ends well."""
         await self._promise(connection, [f"client {client_id}"])
+
+    async def client_so_far(self, connection: AsyncConnection, client_id: str) -> None:
+        """All that it has for itself, once the transaction has ended well; not what it gets two
+        seconds later, which outlives all that was given before."""
+        now = self._clock()
+        hashed, expires = _hash(_so_far(client_id)), int(now) + self._lifetime + LEEWAY + MOMENT
+        again = {"at": int(now), "expires_at": expires}
+        adding = insert(self._sql, revoked).values(hash=hashed, **again)
+        await connection.execute(
+            adding.on_conflict_do_update(index_elements=[revoked.c.hash], set_=again)
+        )
+        self._promised[hashed] = now
+        self._stirred.set()
 
     async def read(self) -> None:
         """What was written since the last time. Raises BackendError."""
@@ -162,11 +181,18 @@ def _names(claims: Mapping[str, Any]) -> list[str]:
     found = [str(claims.get("jti", ""))]
     if (sid := claims.get("sid")) is not None:
         found.append(f"sid {sid}")
-    if (grant := claims.get("grant_id")) is not None:
-        found.append(f"grant {grant}")
-    else:
-        found += [f"client {each}" for each in {claims.get("client_id"), claims.get("sub")}]
-    return found
+    if "grant_id" in claims:
+        found.append(f"grant {claims['grant_id']}")
+    return [*found, *(f"client {each}" for each in _own(claims))]
+
+
+def _own(claims: Mapping[str, Any]) -> set[Any]:
+    """The clients whose own it is: none of a person's."""
+    return set() if "grant_id" in claims else {claims.get("client_id"), claims.get("sub")}
+
+
+def _so_far(client_id: str) -> str:
+    return f"client {client_id} so far"
 
 
 def _hash(name: str) -> bytes:

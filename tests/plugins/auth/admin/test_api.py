@@ -120,27 +120,32 @@ async def good(desk: Desk, token: str, introspector: str) -> tuple[bool, bool]:
         return let_in, (await answer.json())["active"]
 
 
-async def test_tokens_of_a_client_end_when_it_is_deleted_and_rest_while_it_is_disabled(
+async def test_tokens_of_a_client_end_with_it_or_its_service_account_and_rest_while_disabled(
     desk: Desk,
 ) -> None:
     made, secret = await Clients(desk.people.sql).create("api", introspector=True)
     introspector = aiohttp.encode_basic_auth(made.id, secret)
     token, client = await desk.token_of("read")
-    assert await good(desk, token, introspector) == (True, True)
+    other, robots = await desk.token_of("read")
+    for each in (token, other):
+        assert await good(desk, each, introspector) == (True, True)
 
-    async def becomes(*, wanted: bool) -> None:
+    async def becomes(token: str, *, wanted: bool) -> None:
         async with asyncio.timeout(20):
             while await good(desk, token, introspector) != (wanted, wanted):
                 pass
 
-    sent = {"name": "robot", "client_id": client}
-    _, robot = await desk.ask("POST", "/service-accounts", sent)
+    _, robot = await desk.ask("POST", "/service-accounts", {"name": "a", "client_id": client})
+    _, second = await desk.ask("POST", "/service-accounts", {"name": "b", "client_id": robots})
     for disabled in (True, False):
         changed = {"disabled": disabled}
         await desk.ask("PATCH", f"/service-accounts/{robot['id']}", changed)
-        await becomes(wanted=not disabled)
+        await becomes(token, wanted=not disabled)
+    assert (await desk.ask("DELETE", f"/service-accounts/{second['id']}"))[0] == 204
+    await becomes(other, wanted=False)
+    assert (await good(desk, token, introspector)) == (True, True)
     assert (await desk.ask("DELETE", f"/clients/{client}"))[0] == 204
-    await becomes(wanted=False)
+    await becomes(token, wanted=False)
 
 
 async def test_a_public_client_has_no_secret(desk: Desk) -> None:

@@ -16,11 +16,12 @@ from backends.sql import Sql
 from gateway.seat import Subscribers
 from plugins.auth.oauth.authentication import NONE
 from plugins.auth.oauth.clients import Clients
-from plugins.auth.oauth.revoked import LEEWAY, Revoked
+from plugins.auth.oauth.revoked import LEEWAY, MOMENT, Revoked
 from plugins.auth.oauth.tables import revoked
 from plugins.auth.pruning import Pruning
 from tests.gateway.serving import until
 from tests.plugins.auth.oauth.test_client_credentials import GRANT, Asker, asker, basic
+from tests.plugins.auth.people import Clock
 
 __all__ = ["asker"]
 
@@ -113,6 +114,28 @@ async def test_tokens_of_an_ended_session_or_grant_end_on_every_host(sql: Sql) -
     assert not any(map(there.has, (other, of_a_person, {"sub": "c2", "client_id": "c2"})))
     for task in tasks:
         task.cancel()
+
+
+async def test_tokens_that_a_client_had_so_far_end_and_later_ones_do_not(sql: Sql) -> None:
+    clock = Clock()
+    here, there = (Revoked(sql, Subscribers(), 900, clock) for _ in range(2))
+
+    def token(client: str = "c1", **more: str) -> dict[str, Any]:
+        return {"sub": client, "client_id": client, "exp": int(clock()) + 900, **more}
+
+    for _ in range(2):  # the client is another service account's next, which goes as well
+        before, of_a_person, other = token(), token(grant_id="g1"), token("c2")
+        async with sql.write() as connection:
+            await here.client_so_far(connection, "c1")
+        clock.ahead += MOMENT
+        meanwhile = token()
+        clock.ahead += 1
+        for each in (here, there):
+            await each.read()
+            assert each.has(before)
+            assert each.has({**before, "client_id": "c2"})
+            assert each.has(meanwhile)
+            assert not any(map(each.has, (of_a_person, other, token())))
 
 
 async def test_a_session_whose_end_was_not_written_goes_on(sql: Sql) -> None:
