@@ -217,7 +217,7 @@ class Auth(Plugin[AuthOptions]):
             client_changes=server.client_changes,
             access=self._access,
         )
-        answering = Answering(Gate(server.reading, self.context.backends.sql, self._clients))
+        answering = Answering(Gate(server.bearer, self.context.backends.sql, self._clients))
         return [*answering.routes(found), described(self.options.issuer, found)]
 
     async def _at_rest(self) -> AtRest:

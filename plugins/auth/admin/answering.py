@@ -14,9 +14,10 @@ from backends.errors import BackendError, Conflict
 from gateway.errors import PROBLEM_JSON, GatewayError, Problem
 from plugins.auth.access.errors import AccessError, Missing
 from plugins.auth.accounts.errors import AccountError, BadEmail, Overloaded
-from plugins.auth.admin.gate import Gate, Stopped
+from plugins.auth.admin.gate import Gate
 from plugins.auth.admin.operation import Call, Operation, Refusal
 from plugins.auth.audit.actor import Actor
+from plugins.auth.oauth.bearer import TokenError
 from plugins.auth.pages.forms import BadForm, body
 
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -47,9 +48,8 @@ class Answering:
             try:
                 actor = await self._gate.actor(request)
                 found = await operation.act(await _call(operation, actor, request))
-            except Stopped as stopped:
-                challenge = {"WWW-Authenticate": stopped.challenge}
-                return problem(request, stopped.status, stopped.detail, challenge)
+            except TokenError as error:
+                return problem(request, error.status, error.description, error.fields())
             except Refusal as refusal:
                 return problem(request, refusal.status, refusal.detail)
             except (BadForm, ValueError, GatewayError, BackendError) as error:

@@ -42,6 +42,7 @@ def document(issuer: str, version: str, operations: Iterable[Operation]) -> dict
             "schemas": schemas,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "dpop": {"type": "http", "scheme": "DPoP", "description": "RFC 9449"},
                 "client": {"type": "http", "scheme": "basic"},
             },
         },
@@ -53,7 +54,7 @@ def _described(operation: Operation) -> dict[str, Any]:
         "operationId": operation.name,
         "summary": operation.summary,
         "tags": ["admin"],
-        "security": [{"bearer": [SCOPE]}],
+        "security": [{"bearer": [SCOPE]}, {"dpop": [SCOPE]}],
         "responses": {
             **_answers(operation),
             "default": {

@@ -28,10 +28,9 @@ FIELD, NONCE = "DPoP", "DPoP-Nonce"
 class ProofError(TokenError):
     """Of a request that came with a token and a proof (section 7.1)."""
 
-    def response(self) -> web.Response:
-        words = f'DPoP error="{self.code}", algs="{" ".join(ALGORITHMS)}"'
-        headers = {**self.headers, "WWW-Authenticate": words, "Cache-Control": "no-store"}
-        return web.Response(status=self.status, headers=headers)
+    @property
+    def challenge(self) -> str:
+        return f'DPoP error="{self.code}", algs="{" ".join(ALGORITHMS)}"'
 
 
 class Proofs:
@@ -95,7 +94,7 @@ class Proofs:
         if scheme != "dpop" or not claims.get("cnf", {}).get("jkt"):
             return scheme == "bearer" and "cnf" not in claims
         try:
-            jkt = await self.presented(request, request.path, token=token)
+            jkt = await self.presented(request, request.rel_url.raw_path, token=token)
         except OAuthError as error:
             raise ProofError(error.code, error.description, 401, headers=error.headers) from None
         return jkt is not None and jkt == str(claims["cnf"]["jkt"])

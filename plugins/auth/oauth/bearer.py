@@ -15,14 +15,22 @@ Proof = Callable[[web.Request, str, str, Mapping[str, Any]], Awaitable[bool]]
 
 
 class TokenError(OAuthError):
-    """code: of RFC 6750 section 3.1; empty when no token was sent. scheme: of the challenge."""
+    """code: of RFC 6750 section 3.1; empty when no token was sent."""
 
-    def response(self) -> web.Response:
+    @property
+    def challenge(self) -> str:
         words = ['Bearer realm="auth"']
         if self.code:
             words += [f'error="{self.code}"', f'error_description="{self.description}"']
-        headers = {"WWW-Authenticate": ", ".join(words), "Cache-Control": "no-store"}
+        return ", ".join(words)
+
+    def response(self) -> web.Response:
+        headers = {**self.fields(), "Cache-Control": "no-store"}
         return web.Response(status=self.status, headers=headers)
+
+    def fields(self) -> dict[str, str]:
+        """Those that go with the answer, however it looks."""
+        return {**self.headers, "WWW-Authenticate": self.challenge}
 
 
 class Bearer:

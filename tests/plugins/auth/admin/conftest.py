@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.plugins.auth.people import ADDRESS, PASSWORD, People
 CONFIG = """
 backends: {{sql: "{sql}"}}
 plugins:
-  auth: {{use: auth, issuer: "http://localhost/auth"}}
+  auth: {{use: auth, issuer: "http://localhost/auth"{options}}}
 middlewares:
   signed_in: {{use: jwt, issuer: "http://localhost/auth", audience: "http://localhost/auth"}}
 routes:
@@ -36,11 +37,12 @@ class Desk:
         self.token = ""
         self.client = ""
 
-    async def token_of(self, *scopes: str) -> tuple[str, str]:
+    async def token_of(self, *scopes: str, proof: str = "") -> tuple[str, str]:
         """Of a new client, with its id."""
         made, secret = await Clients(self.people.sql).create("desk", scopes)
         form = {"grant_type": "client_credentials"}
         login = {"Authorization": aiohttp.encode_basic_auth(made.id, secret)}
+        login |= {"DPoP": proof} if proof else {}
         async with self.session.post(f"{self.root}/token", data=form, headers=login) as answer:
             assert answer.status == 200, await answer.text()
             return (await answer.json())["access_token"], made.id
@@ -78,12 +80,16 @@ class Desk:
         return made
 
 
+@asynccontextmanager
+async def at_work(tmp_path: Path, sql: Sql, sql_url: str, options: str = "") -> AsyncIterator[Desk]:
+    """Without a token."""
+    config = CONFIG.format(sql=sql_url, options=options)
+    async with serving(tmp_path, config) as served, aiohttp.ClientSession() as session:
+        yield Desk(session, f"http://127.0.0.1:{served.port}/auth", People(sql))
+
+
 @pytest.fixture
 async def desk(tmp_path: Path, sql: Sql, sql_url: str) -> AsyncIterator[Desk]:
-    async with (
-        serving(tmp_path, CONFIG.format(sql=sql_url)) as served,
-        aiohttp.ClientSession() as session,
-    ):
-        made = Desk(session, f"http://127.0.0.1:{served.port}/auth", People(sql))
+    async with at_work(tmp_path, sql, sql_url) as made:
         made.token, made.client = await made.token_of(SCOPE)
         yield made
