@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from types import TracebackType
 
 from backends.errors import BackendUnavailable, Refused
@@ -23,6 +24,7 @@ class Cache:
     without: whether it goes on without its engine while that is away, by loading; else its
     BackendUnavailable is raised.
     away_for: seconds for which an engine that was found away is not asked again.
+    patience: seconds that an engine may take, before it counts as away; None: its own.
     load_within: seconds a load may take.
     most_loads: how many loads may be under way; beyond, BackendUnavailable.
     """
@@ -34,6 +36,7 @@ class Cache:
         prefix: str = "",
         without: bool = True,
         away_for: float = 1.0,
+        patience: float | None = None,
         load_within: float = 30.0,
         most_loads: int = 1000,
     ) -> None:
@@ -41,6 +44,7 @@ class Cache:
         self._prefix = prefix
         self._without = without
         self._away_for = away_for
+        self._patience = patience
         self._away_until = 0.0
         self._load_within = load_within
         self._most_loads = most_loads
@@ -159,7 +163,8 @@ class Cache:
         if not self._owns(key, flight) or self._is_away():
             return
         try:
-            await self._keyvalue.set(self._prefix + key, value, ttl)
+            async with self._patiently():
+                await self._keyvalue.set(self._prefix + key, value, ttl)
             if not self._owns(key, flight):  # forgotten amid this
                 await self._keyvalue.delete(self._prefix + key)
         except Refused:
@@ -173,12 +178,21 @@ class Cache:
         if self._is_away():
             return None
         try:
-            return await self._keyvalue.get(self._prefix + key)
+            async with self._patiently():
+                return await self._keyvalue.get(self._prefix + key)
         except BackendUnavailable:
             self._found_away()
             if not self._without:
                 raise
             return None
+
+    @asynccontextmanager
+    async def _patiently(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._patience):
+                yield
+        except TimeoutError:
+            raise BackendUnavailable("keyvalue: it takes too long") from None
 
     def _is_away(self) -> bool:
         return self._without and asyncio.get_running_loop().time() < self._away_until

@@ -52,6 +52,11 @@ class Figures:
         self._mails = metrics.counter(
             "gateway_auth_mails_total", "Letters, by what became of them", ("plugin", "outcome")
         )
+        self._lookups = metrics.counter(
+            "gateway_auth_cache_lookups_total",
+            "Look-ups that a worker's memory had no answer to, by who had",
+            ("plugin", "source"),
+        )
         self._waited = metrics.histogram(
             "gateway_auth_hash_wait_seconds",
             "How long passwords waited for a thread",
@@ -82,6 +87,9 @@ class Figures:
     def mailed(self, outcome: str) -> None:
         """outcome: `sent`, `later` or `given_up`."""
         self._mails.labels(self._plugin, outcome).inc()
+
+    def looked_up(self, cached: bool) -> None:
+        self._lookups.labels(self._plugin, "keyvalue" if cached else "sql").inc()
 
     def waited(self, seconds: float) -> None:
         self._waited.observe(seconds)

@@ -22,6 +22,9 @@ from plugins.auth.admin.answering import Answering
 from plugins.auth.admin.api import operations
 from plugins.auth.admin.described import described
 from plugins.auth.admin.gate import Gate
+from plugins.auth.cache.epoch import Epochs
+from plugins.auth.cache.remembered import LONGEST
+from plugins.auth.cache.sealed import Sealed
 from plugins.auth.commands.admin_token import AdminToken
 from plugins.auth.commands.everyday import Commands
 from plugins.auth.commands.people import PeopleCommands
@@ -76,13 +79,16 @@ class Auth(Plugin[AuthOptions]):
         self._directory = Directory(sql, people, self._hashing, locked_out=figures.locked_out)
         self._changes = Changes(sql, self._directory, self._sessions)
         self._operators = Operators(sql, self._directory, self._sessions, self._changes)
-        self._access = Access(context, options.access, options.issuer, self._directory.attempts)
+        self._epochs = Epochs(sql, context.broadcast)
+        self._access = Access(
+            sql, self._epochs, options.access, options.issuer, self._directory.attempts
+        )
         mail = options.mail
         send = through(lambda: context.plugin(mail.plugin), transport(mail))
         self._postman = Postman(sql, options.issuer, mail.sender, send, told=figures.mailed)
         self._pruning = Pruning(sql, kept=options.audit.keep)
         self._pages = Pages(options.issuer, options.name, theme)
-        self._clients = Clients(sql, context.broadcast)
+        self._clients = Clients(sql, self._epochs.clients)
         self._social = social_of(options, sql, self._directory)
         self._issuer: Offer | None = None
         self._forgets: list[Callable[[], None]] = []
@@ -96,11 +102,8 @@ class Auth(Plugin[AuthOptions]):
         revoked = Revoked(sql, self.context.broadcast, options.tokens.access_lifetime)
         revoked.also(self._access.ended_clients.has)
         self._access.service_accounts.on_delete(revoked.client_so_far)
-        self._forgets = [
-            await revoked.start(),
-            await self._access.start(),
-            self._clients.start(),
-        ]
+        self._forgets = [await revoked.start(), await self._epochs.start(self._shared(at_rest))]
+        await self._access.ended_clients.refresh()
         self._issuer = Offer(options.issuer, keyring, revoked.has, self._access)
         self._sessions.on_end(self._figures.ended)
         self._sessions.on_begin(self._figures.logged_in)
@@ -148,7 +151,7 @@ class Auth(Plugin[AuthOptions]):
             asyncio.create_task(self._extensions.messenger.run(lambda: leads.held)),
             asyncio.create_task(self._pruning.run(lambda: leads.held)),
             asyncio.create_task(revoked.run()),
-            asyncio.create_task(self._access.epoch.run()),
+            asyncio.create_task(self._epochs.run()),
             asyncio.create_task(keyring.run(lambda: leads.held)),
         ]
 
@@ -219,6 +222,11 @@ class Auth(Plugin[AuthOptions]):
         )
         answering = Answering(Gate(server.bearer, self.context.backends.sql, self._clients))
         return [*answering.routes(found), described(self.options.issuer, found)]
+
+    def _shared(self, at_rest: AtRest) -> Sealed:
+        """Raises BackendError. Not among `needs`: without it all works, from sql."""
+        keyvalue, counted = self.context.backends.keyvalue, self._figures.looked_up
+        return Sealed(keyvalue, at_rest, f"{self.context.name}:", LONGEST, counted)
 
     async def _at_rest(self) -> AtRest:
         """Raises OSError and ValueError."""

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from backends.sql import Sql
 from gateway import Identity
 from plugins.auth.access import permission
-from plugins.auth.access.epoch import Epoch
 from plugins.auth.access.principals import Principal, Principals
-from plugins.auth.access.remembered import Remembered
 from plugins.auth.access.scopes import EVERYTHING
 from plugins.auth.access.tables import grants
+from plugins.auth.cache.cached import Cached
+from plugins.auth.cache.epoch import Epoch
 
 KEPT = 20_000
 BOUNDED = ("api_key", "jwt")
@@ -46,7 +46,7 @@ class Allowed:
         self._epoch = epoch
         self._issuer = issuer
         self._principals = principals
-        self._decided: Remembered[bool] = Remembered(epoch, KEPT, clock)
+        self._decided: Cached[bool] = Cached(epoch, KEPT, "decision", bool, clock=clock)
 
     def known(self, who: Identity | str | None, action: str, resource: str) -> bool | None:
         """The decision, if it was taken lately; never waits."""
@@ -58,16 +58,19 @@ class Allowed:
         asker = self._asker(who)
         if asker is None:
             return False
-        decided = self._decided.get((asker, action, resource))
+        asked = asker, action, resource
+        decided = self._decided.get(asked)
         if decided is None:
-            turn = self._epoch.turn
-            decided = await self._decide(asker, permission.covering(action, resource), resource)
-            self._decided.put((asker, action, resource), decided, turn)
-        return decided
+            would_do = permission.covering(action, resource)
+            if not would_do or _elsewhere(asker.organisation, resource):
+                self._decided.put(asked, False, self._epoch.turn)
+                return False
+            decided = await self._decided.find(
+                asked, _text(*asked), lambda: self._decide(asker, would_do)
+            )
+        return decided is True
 
-    async def _decide(self, asker: Asker, would_do: frozenset[str], resource: str) -> bool:
-        if not would_do or _elsewhere(asker.organisation, resource):
-            return False
+    async def _decide(self, asker: Asker, would_do: frozenset[str]) -> bool:
         if asker.client:
             return await self._client(asker, would_do)
         bounds = asker.scopes
@@ -118,6 +121,12 @@ class Allowed:
             return None
         client = who.kind == "jwt" and claims.get("client_id") == who.subject
         return Asker(who.subject, who.scopes, organisation, client)
+
+
+def _text(asker: Asker, action: str, resource: str) -> str:
+    """The same in every process, and of no other question."""
+    scopes = None if asker.scopes is None else sorted(asker.scopes)
+    return repr((asker.subject, scopes, asker.organisation, asker.client, action, resource))
 
 
 def _elsewhere(organisation: str | None, resource: str) -> bool:

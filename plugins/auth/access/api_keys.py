@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backends.sql import Sql
 from plugins.auth.access import permission
-from plugins.auth.access.epoch import Epoch
 from plugins.auth.access.errors import Missing, TooMany
 from plugins.auth.access.key_text import HINT, drawn
 from plugins.auth.access.options import AccessOptions
@@ -22,6 +21,7 @@ from plugins.auth.access.scopes import EVERYTHING
 from plugins.auth.access.tables import api_keys, scopes, service_accounts
 from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.log import record
+from plugins.auth.cache.epoch import Epoch
 
 
 @dataclass(frozen=True, slots=True)

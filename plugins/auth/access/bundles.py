@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backends.sql import Sql
 from plugins.auth.access import permission
-from plugins.auth.access.epoch import Epoch
 from plugins.auth.access.errors import Missing, Taken
 from plugins.auth.accounts.inserting import insert
 from plugins.auth.audit.log import record
+from plugins.auth.cache.epoch import Epoch
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from backends.sql import Sql
-from plugins.auth.access.epoch import Epoch
 from plugins.auth.access.tables import service_accounts
+from plugins.auth.cache.epoch import Epoch
 
 
 class EndedClients:

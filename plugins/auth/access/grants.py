@@ -11,12 +11,12 @@ import sqlalchemy as sa
 
 from backends.sql import Sql
 from plugins.auth.access import permission
-from plugins.auth.access.epoch import Epoch
 from plugins.auth.access.errors import Missing
 from plugins.auth.access.groups import must_be_there
 from plugins.auth.access.tables import grants, groups
 from plugins.auth.accounts.inserting import insert
 from plugins.auth.audit.log import record
+from plugins.auth.cache.epoch import Epoch
 
 Kind = Literal["principal", "group"]
 

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backends.sql import Sql
 from plugins.auth.access import permission
-from plugins.auth.access.epoch import Epoch
 from plugins.auth.access.errors import Missing, Taken
 from plugins.auth.access.roles import existing
 from plugins.auth.access.tables import grants, group_members, groups, service_accounts
@@ -20,6 +19,7 @@ from plugins.auth.accounts.admins import admin_kept, members_of
 from plugins.auth.accounts.inserting import insert
 from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.log import record
+from plugins.auth.cache.epoch import Epoch
 
 
 @dataclass(frozen=True, slots=True)

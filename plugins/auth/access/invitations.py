@@ -11,7 +11,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from backends.sql import Sql
-from plugins.auth.access.epoch import Epoch
 from plugins.auth.access.errors import Missing, TooMany
 from plugins.auth.access.options import AccessOptions
 from plugins.auth.access.organisations import join
@@ -22,6 +21,7 @@ from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.attempts import Attempts
 from plugins.auth.accounts.directory import LETTERS_FREE
 from plugins.auth.audit.log import record
+from plugins.auth.cache.epoch import Epoch
 from plugins.auth.mail.outbox import enqueue
 
 OPEN = 200

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from backends.sql import Sql
 from gateway import Identity
-from plugins.auth.access.epoch import Epoch
 from plugins.auth.access.key_text import well_formed
 from plugins.auth.access.principals import Principals
-from plugins.auth.access.remembered import Remembered
 from plugins.auth.access.tables import api_keys
+from plugins.auth.cache.cached import Cached
+from plugins.auth.cache.epoch import Epoch
+from plugins.auth.cache.remembered import Remembered
 
 KEPT, UNKNOWN, NOTED = 20_000, 2000, 60
 """Keys remembered; keys that are none; seconds between notes of when one was used."""
 WRITTEN = 500
+
+
+class Known(NamedTuple):
+    identity: Identity
+    expires_at: int
 
 
 class KnownKeys:
@@ -36,7 +43,9 @@ class KnownKeys:
         self._issuer = issuer
         self._principals = principals
         self._clock = clock
-        self._known: Remembered[Identity] = Remembered(epoch, KEPT, clock)
+        self._known: Cached[Known] = Cached(
+            epoch, KEPT, "key", Known, clock=clock, ends=lambda found: found.expires_at
+        )
         self._unknown: Remembered[bool] = Remembered(epoch, UNKNOWN, clock)
         self._used: dict[str, int] = {}
         self._to_note: dict[str, int] = {}
@@ -45,19 +54,27 @@ class KnownKeys:
         """The identity, False for a key that is none, True for one that is to be looked up."""
         found = self._known.get(digest)
         if found is not None:
-            self._note(found.claims["key_id"])
-            return found
+            self._note(found.identity.claims["key_id"])
+            return found.identity
         return well_formed(key) and not self._unknown.get(digest)
 
     async def find_key(self, digest: bytes) -> Identity | None:
         """Raises BackendError."""
-        turn, now = self._epoch.turn, int(self._clock())
+        turn = self._epoch.turn
+        found = await self._known.find(digest, digest.hex(), lambda: self._read(digest))
+        if found is None or found.expires_at <= self._clock():
+            self._unknown.put(digest, True, turn)
+            return None
+        self._note(found.identity.claims["key_id"])
+        return found.identity
+
+    async def _read(self, digest: bytes) -> Known | None:
+        now = int(self._clock())
         query = sa.select(api_keys).where(api_keys.c.hash == digest, api_keys.c.expires_at > now)
         async with self._sql.read() as connection:
             row = (await connection.execute(query)).first()
         principal = None if row is None else await self._principals.get(row.owner_id)
         if row is None or principal is None:
-            self._unknown.put(digest, True, turn)
             return None
         scopes = frozenset(row.scopes.split())
         identity = Identity(
@@ -67,9 +84,7 @@ class KnownKeys:
             scopes,
             principal.roles if "roles" in scopes else frozenset(),
         )
-        self._known.put(digest, identity, turn, row.expires_at)
-        self._note(row.id)
-        return identity
+        return Known(identity, row.expires_at)
 
     def _note(self, key_id: str) -> None:
         now = int(self._clock())

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backends.sql import Sql
 from plugins.auth.access import permission
-from plugins.auth.access.epoch import Epoch
 from plugins.auth.access.errors import LastOwner, Missing, TooMany
 from plugins.auth.access.leaving import drop_empty
 from plugins.auth.access.options import AccessOptions
@@ -22,6 +21,7 @@ from plugins.auth.access.tables import grants, invitations, memberships, organis
 from plugins.auth.accounts.inserting import insert
 from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.log import record
+from plugins.auth.cache.epoch import Epoch
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backends.sql import Sql
-from plugins.auth.access.epoch import Epoch
 from plugins.auth.access.permission import within
-from plugins.auth.access.remembered import Remembered
 from plugins.auth.access.tables import (
     group_members,
     groups,
@@ -23,9 +21,12 @@ from plugins.auth.access.tables import (
     service_accounts,
 )
 from plugins.auth.accounts.tables import accounts
+from plugins.auth.cache.cached import Cached
+from plugins.auth.cache.epoch import Epoch
 
 KEPT = 5000
 ABSENT, DISABLED = "absent", "disabled"
+Stands = Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,10 @@ class Principals:
 
     def __init__(self, sql: Sql, epoch: Epoch, clock: Callable[[], float] = time.time) -> None:
         self._sql = sql
-        self._epoch = epoch
-        self._known: Remembered[Principal | str] = Remembered(epoch, KEPT, clock)
-        self._scopes: Remembered[Mapping[str, frozenset[str]]] = Remembered(epoch, 4, clock)
+        self._known: Cached[Principal | str] = Cached(
+            epoch, KEPT, "principal", Principal | str, clock=clock
+        )
+        self._scopes: Cached[Stands] = Cached(epoch, 4, "scopes", Stands, clock=clock)
 
     async def get(self, subject: str) -> Principal | None:
         """By the id of an account, a service account or its client; None when it is not there,
@@ -66,25 +68,27 @@ class Principals:
         """Whether it is there, and may do nothing. Raises BackendError."""
         return await self._look(subject) == DISABLED
 
-    async def scopes(self) -> Mapping[str, frozenset[str]]:
+    async def scopes(self) -> Stands:
         """The permissions that each stands for. Raises BackendError."""
         known = self._scopes.get("all")
         if known is None:
-            turn = self._epoch.turn
-            async with self._sql.read() as connection:
-                found = await connection.execute(sa.select(scopes.c.name, scopes.c.permissions))
-                known = {row.name: frozenset(row.permissions.split()) for row in found}
-            self._scopes.put("all", known, turn)
-        return known
+            known = await self._scopes.find("all", "all", self._read_scopes)
+        return known or {}
+
+    async def _read_scopes(self) -> Stands:
+        async with self._sql.read() as connection:
+            found = await connection.execute(sa.select(scopes.c.name, scopes.c.permissions))
+            return {row.name: frozenset(row.permissions.split()) for row in found}
 
     async def _look(self, subject: str) -> Principal | str:
         known = self._known.get(subject)
         if known is None:
-            turn = self._epoch.turn
-            async with self._sql.read() as connection:
-                known = await _read(connection, subject)
-            self._known.put(subject, known, turn)
-        return known
+            known = await self._known.find(subject, subject, lambda: self._read(subject))
+        return known or ABSENT
+
+    async def _read(self, subject: str) -> Principal | str:
+        async with self._sql.read() as connection:
+            return await _read(connection, subject)
 
 
 async def _read(connection: AsyncConnection, subject: str) -> Principal | str:

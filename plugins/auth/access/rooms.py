@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
 
 from backends.sql import Sql
-from gateway import Context
 from plugins.auth.access.allowed import Allowed
 from plugins.auth.access.api_keys import ApiKeys
 from plugins.auth.access.claims import claims_for
 from plugins.auth.access.ended_clients import EndedClients
-from plugins.auth.access.epoch import Epoch
 from plugins.auth.access.grants import Grants
 from plugins.auth.access.groups import Groups
 from plugins.auth.access.invitations import Invitations
@@ -26,19 +24,24 @@ from plugins.auth.access.scopes import Scopes
 from plugins.auth.access.service_accounts import ServiceAccounts
 from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.attempts import Attempts
+from plugins.auth.cache.epoch import Epochs
 from plugins.auth.oauth.clients import Client
 from plugins.auth.oauth.errors import OAuthError
 
 
 class Access:
-    """Constructed without I/O; `start` before anything is asked of `allowed` and `known_keys`."""
+    """Constructed without I/O."""
 
     def __init__(
-        self, context: Context, options: AccessOptions, issuer: str, attempts: Attempts
+        self,
+        sql: Sql,
+        epochs: Epochs,
+        options: AccessOptions,
+        issuer: str,
+        attempts: Attempts,
     ) -> None:
-        sql: Sql = context.backends.sql
         self.options = options
-        self.epoch = Epoch(sql, context.broadcast)
+        self.epoch = epochs.access
         self.roles = Roles(sql, self.epoch)
         self.scopes = Scopes(sql, self.epoch)
         self.groups = Groups(sql, self.epoch)
@@ -51,14 +54,8 @@ class Access:
         self.allowed = Allowed(sql, self.epoch, issuer, self.principals)
         self.known_keys = KnownKeys(sql, self.epoch, issuer, self.principals)
         self.ended_clients = EndedClients(sql, self.epoch)
-        self.epoch.on_round(self.ended_clients.refresh)
-        self.epoch.on_round(self.known_keys.write_down)
-
-    async def start(self) -> Callable[[], None]:
-        """What it answers ends it. Raises BackendError."""
-        cancel = await self.epoch.start()
-        await self.ended_clients.refresh()
-        return cancel
+        epochs.on_round(self.ended_clients.refresh)
+        epochs.on_round(self.known_keys.write_down)
 
     async def person_claims(
         self, account: Account, client: Client, scopes: Sequence[str]

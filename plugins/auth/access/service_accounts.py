@@ -14,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from backends.errors import Conflict
 from backends.sql import Sql
 from plugins.auth.access import permission
-from plugins.auth.access.epoch import Epoch
 from plugins.auth.access.errors import Missing, Taken
 from plugins.auth.access.leaving import forget
 from plugins.auth.access.roles import existing
 from plugins.auth.access.tables import service_accounts
 from plugins.auth.audit.log import record
+from plugins.auth.cache.epoch import Epoch
 from plugins.auth.oauth.tables import clients
 
 OnDelete = Callable[[AsyncConnection, str], Awaitable[None]]

@@ -112,10 +112,3 @@ invitations = sa.Table(
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
 )
-
-epoch = sa.Table(
-    "auth_access_epoch",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # 1: there is one row
-    sa.Column("number", sa.BigInteger, nullable=False),
-)

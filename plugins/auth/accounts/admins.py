@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backends.sql import Sql
 from plugins.auth.access.roles import ADMIN, holds
-from plugins.auth.access.tables import epoch, group_members, groups
+from plugins.auth.access.tables import group_members, groups
 from plugins.auth.accounts.errors import LastAdmin
 from plugins.auth.accounts.tables import accounts
+from plugins.auth.cache.epoch import ACCESS
+from plugins.auth.cache.tables import epochs
 
 
 async def is_admin(sql: Sql, account_id: str) -> bool:
@@ -34,7 +36,8 @@ async def admin_kept(
     before = await _some(connection, which)
     yield
     if before:
-        await connection.execute(sa.select(epoch.c.number).with_for_update())
+        one = sa.select(epochs.c.number).where(epochs.c.id == ACCESS)
+        await connection.execute(one.with_for_update())
         if not await _some(connection, sa.true()):
             raise LastAdmin("nobody else has the role admin")
 

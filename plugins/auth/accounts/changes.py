@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backends.errors import Conflict
 from backends.sql import Sql
-from plugins.auth.access.epoch import moved
 from plugins.auth.access.exporting import held
 from plugins.auth.access.leaving import forget
 from plugins.auth.accounts import links, policy
@@ -22,6 +21,7 @@ from plugins.auth.accounts.sessions import Session, Sessions
 from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.log import record
 from plugins.auth.audit.tables import events
+from plugins.auth.cache.epoch import moved
 from plugins.auth.factors.devices import forget_all
 from plugins.auth.factors.held import held as held_factors
 from plugins.auth.factors.held import lock

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backends.sql import Sql
-from plugins.auth.access.epoch import moved
 from plugins.auth.access.roles import existing
 from plugins.auth.accounts import links, policy
 from plugins.auth.accounts.account import Account, account_of
@@ -23,6 +22,7 @@ from plugins.auth.accounts.sessions import Sessions
 from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.actor import Actor
 from plugins.auth.audit.log import record
+from plugins.auth.cache.epoch import moved
 from plugins.auth.mail.outbox import enqueue
 
 

@@ -56,7 +56,7 @@ class ClientChanges:
         Raises ValueError and BackendError.
         """
         one = clients.c.id == client_id
-        async with self._sql.write() as connection:
+        async with self._known.epoch.write() as connection:
             found = await connection.execute(sa.select(clients).where(one).with_for_update())
             row = found.first()
             if row is None:
@@ -78,14 +78,13 @@ class ClientChanges:
                 actor=actor.name,
                 fields=" ".join(sorted({*changed, *(members or ())})),
             )
-        self._known.forget(client_id)
         return client, row.created_at
 
     async def rotate_secret(self, client_id: str, actor: Actor) -> str | None:
         """The new one, which is nowhere else; the old one is good no more. Raises ValueError for a
         public client, and BackendError."""
         secret, one = secrets.token_urlsafe(32), clients.c.id == client_id
-        async with self._sql.write() as connection:
+        async with self._known.epoch.write() as connection:
             row = (await connection.execute(sa.select(clients).where(one))).first()
             if row is None:
                 return None
@@ -95,13 +94,12 @@ class ClientChanges:
             name, address = actor
             event = "client_secret_rotated"
             await record(connection, event, client=client_id, address=address, actor=name)
-        self._known.forget(client_id)
         return secret
 
     async def delete(self, client_id: str, actor: Actor) -> bool:
         """Whether there was one. All its tokens end, and what people granted it goes too. Raises
         BackendError."""
-        async with self._sql.write() as connection:
+        async with self._known.epoch.write() as connection:
             gone = await connection.execute(clients.delete().where(clients.c.id == client_id))
             if not gone.rowcount:
                 return False
@@ -111,5 +109,4 @@ class ClientChanges:
             name, address = actor
             event = "client_deleted"
             await record(connection, event, client=client_id, address=address, actor=name)
-        self._known.forget(client_id)
         return True

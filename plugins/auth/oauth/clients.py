@@ -7,17 +7,18 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
 from aiohttp import web
 
 from backends.sql import Sql
-from gateway.seat import Broadcast
 from plugins.auth.audit.log import record
+from plugins.auth.cache.cached import Cached
+from plugins.auth.cache.epoch import CLIENTS, Epoch
 from plugins.auth.oauth import redirects
 from plugins.auth.oauth.authentication import BASIC, METHODS, NONE, credentials
 from plugins.auth.oauth.errors import invalid_client
@@ -39,9 +40,7 @@ SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}", re.ASCII)
 """A scope token of RFC 6749 section 3.3."""
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Controls, ends of lines, and what shows text in another direction than it has."""
-BELIEVED, REMEMBERED = 1.0, 1000
-"""Seconds that what was read is believed; how many clients are."""
-TOPIC = "auth.clients"
+KEPT = 2000
 IDENTIFIER = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
@@ -73,37 +72,20 @@ class Client:
         return str(self.metadata.get("id_token_signed_response_alg", ""))
 
 
+class Known(NamedTuple):
+    """secret: its SHA-256."""
+
+    client: Client
+    secret: bytes
+
+
 class Clients:
-    """What was read is believed for a second, unless this host changes it: other hosts do not say
-    so. broadcast: by which the workers of this host do."""
+    """epoch: moves when a client changes. Left out: of who changes none, and is gone soon."""
 
-    def __init__(
-        self,
-        sql: Sql,
-        broadcast: Broadcast | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, sql: Sql, epoch: Epoch | None = None) -> None:
         self._sql = sql
-        self._broadcast = broadcast
-        self._clock = clock
-        self._turn = 0
-        self._read: dict[str, tuple[float, Client, bytes]] = {}
-
-    def start(self) -> Callable[[], None]:
-        """What it answers ends it."""
-        if self._broadcast is None:
-            return lambda: None
-        return self._broadcast.subscribe(TOPIC, lambda message: self._drop(message.decode()))
-
-    def forget(self, client_id: str) -> None:
-        """It has changed, and the transaction has ended."""
-        self._drop(client_id)
-        if self._broadcast is not None:
-            self._broadcast.publish(TOPIC, client_id.encode())
-
-    def _drop(self, client_id: str) -> None:
-        self._turn += 1
-        self._read.pop(client_id, None)
+        self.epoch = epoch or Epoch(sql, which=CLIENTS)
+        self._known: Cached[Known] = Cached(self.epoch, KEPT, "client", Known)
 
     async def create(
         self,
@@ -150,7 +132,7 @@ class Clients:
     async def get(self, client_id: str) -> Client | None:
         """Raises BackendError."""
         found = await self._found(client_id)
-        return None if found is None else found[0]
+        return None if found is None else found.client
 
     async def authenticated(self, request: web.Request, sent: Mapping[str, str]) -> Client:
         """By the one method it is registered with; a public client by its id alone.
@@ -165,24 +147,17 @@ class Clients:
             raise invalid_client()
         return client
 
-    async def _found(self, client_id: str) -> tuple[Client, bytes] | None:
-        """With the hash of its secret."""
-        known, now = self._read.get(client_id), self._clock()
-        if known is not None and known[0] > now:
-            return known[1:]
-        if not IDENTIFIER.fullmatch(client_id):
-            return None
-        query, turn = sa.select(clients).where(clients.c.id == client_id), self._turn
+    async def _found(self, client_id: str) -> Known | None:
+        known = self._known.get(client_id)
+        if known is None and IDENTIFIER.fullmatch(client_id):
+            known = await self._known.find(client_id, client_id, lambda: self._read(client_id))
+        return known
+
+    async def _read(self, client_id: str) -> Known | None:
+        query = sa.select(clients).where(clients.c.id == client_id)
         async with self._sql.read() as connection:
             row = (await connection.execute(query)).first()
-        if row is None:
-            return None
-        client = client_of(row)
-        if turn == self._turn:  # else it may have changed while it was read
-            if len(self._read) >= REMEMBERED:
-                self._read.clear()
-            self._read[client_id] = (now + BELIEVED, client, row.secret)
-        return client, row.secret
+        return None if row is None else Known(client_of(row), row.secret)
 
 
 def check(client: Client) -> None:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 import plugins.auth.access.tables
 import plugins.auth.accounts.tables
 import plugins.auth.audit.tables
+import plugins.auth.cache.tables
 import plugins.auth.device.tables
 import plugins.auth.dpop.tables
 import plugins.auth.factors.tables

@@ -5,7 +5,6 @@ from __future__ import annotations
 from backends.sql import Sql
 from gateway.seat import Subscribers
 from plugins.auth.access.api_keys import ApiKeys
-from plugins.auth.access.epoch import Epoch
 from plugins.auth.access.grants import Grants
 from plugins.auth.access.groups import Groups
 from plugins.auth.access.invitations import Invitations
@@ -19,6 +18,7 @@ from plugins.auth.accounts.changes import Changes
 from plugins.auth.accounts.operators import Operators
 from plugins.auth.accounts.sessions import Sessions
 from plugins.auth.audit.actor import COMMAND
+from plugins.auth.cache.epoch import Epoch
 from tests.plugins.auth.people import ADDRESS, PASSWORD, People
 
 

@@ -8,14 +8,12 @@ from typing import Any
 
 import pytest
 
-from backends.sql import Sql
 from gateway import Identity
 from gateway.seat import Subscribers
 from plugins.auth.access.allowed import Allowed
-from plugins.auth.access.epoch import Epoch
 from plugins.auth.access.grants import Grants
 from plugins.auth.access.principals import Principals
-from plugins.auth.access.remembered import Remembered
+from plugins.auth.cache.epoch import Epochs
 from plugins.auth.oauth.clients import Clients
 from tests.plugins.auth.access.desk import Desk
 
@@ -181,16 +179,16 @@ async def test_a_client_of_its_own_may_what_its_scopes_and_its_service_account_s
 async def test_other_workers_and_hosts_hear_of_a_change(desk: Desk) -> None:
     ada = await desk.person("ada")
     host = Subscribers()
-    epochs = [Epoch(desk.sql, host), Epoch(desk.sql, host), Epoch(desk.sql, Subscribers())]
+    epochs = [Epochs(desk.sql, host), Epochs(desk.sql, host), Epochs(desk.sql, Subscribers())]
     asked = [
         Allowed(desk.sql, epoch, ISSUER, Principals(desk.sql, epoch, desk.clock), desk.clock)
-        for epoch in epochs
+        for epoch in (each.access for each in epochs)
     ]
-    for epoch in epochs:
-        await epoch.start()
-    for each in asked:
-        assert not await each.ask(ada, "read", "documents/1")
-    await Grants(desk.sql, epochs[0]).give("principal", ada, "documents/1:read")
+    for each in epochs:
+        await each.start()
+    for decisions in asked:
+        assert not await decisions.ask(ada, "read", "documents/1")
+    await Grants(desk.sql, epochs[0].access).give("principal", ada, "documents/1:read")
     assert await asked[0].ask(ada, "read", "documents/1")
     await asyncio.sleep(0)
     assert await asked[1].ask(ada, "read", "documents/1")
@@ -200,29 +198,3 @@ async def test_other_workers_and_hosts_hear_of_a_change(desk: Desk) -> None:
         while not await asked[2].ask(ada, "read", "documents/1"):  # noqa: ASYNC110  nothing tells
             await asyncio.sleep(0.02)
     task.cancel()
-
-
-async def test_what_was_read_before_a_change_is_not_kept_after_it(sql: Sql) -> None:
-    epoch = Epoch(sql, Subscribers())
-    known: Remembered[bool] = Remembered(epoch, 10)
-    turn = epoch.turn
-    async with epoch.write():
-        pass
-    known.put("a", True, turn)
-    assert known.get("a") is None
-    known.put("a", True, epoch.turn)
-    assert known.get("a") is True
-
-
-async def test_the_memory_is_bounded_and_nothing_is_believed_for_ever(desk: Desk) -> None:
-    known: Remembered[int] = Remembered(desk.epoch, 10, desk.clock)
-    for number in range(100):
-        known.put(number, number, desk.epoch.turn)
-        known.get(0)
-    assert len(known) <= 10
-    assert (known.get(0), known.get(99), known.get(50)) == (0, 99, None)
-    known.put("short", 1, desk.epoch.turn, desk.clock() + 5)
-    desk.clock.ahead = 6
-    assert (known.get("short"), known.get(99)) == (None, 99)
-    desk.clock.ahead = 61
-    assert known.get(99) is None

@@ -8,7 +8,6 @@ import pytest
 
 from backends.sql import Sql
 from gateway.seat import Subscribers
-from plugins.auth.access.epoch import Epoch
 from plugins.auth.access.groups import Groups
 from plugins.auth.accounts.admins import is_admin
 from plugins.auth.accounts.changes import Changes
@@ -16,6 +15,7 @@ from plugins.auth.accounts.errors import LastAdmin
 from plugins.auth.accounts.operators import Operators
 from plugins.auth.accounts.sessions import Sessions
 from plugins.auth.audit.actor import COMMAND
+from plugins.auth.cache.epoch import Epoch
 from tests.plugins.auth.people import ADDRESS, PASSWORD, People
 
 

@@ -4,27 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from backends.sql import Sql
 from gateway.seat import Subscribers
 from plugins.auth.audit.actor import COMMAND
+from plugins.auth.cache.epoch import Epochs
 from plugins.auth.oauth.client_changes import ClientChanges
-from plugins.auth.oauth.clients import BELIEVED, Clients
+from plugins.auth.oauth.clients import Clients
 from plugins.auth.oauth.ending import Ending
 from plugins.auth.oauth.revoked import Revoked
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def changes(sql: Sql, known: Clients, broadcast: Subscribers) -> ClientChanges:
@@ -58,13 +45,11 @@ async def scopes(known: Clients, number: str) -> tuple[str, ...] | None:
     return None if found is None else found.scopes
 
 
-async def test_workers_of_a_host_know_at_once_and_others_in_a_second(
-    sql: Sql, clock: Clock
-) -> None:
-    host = Subscribers()
-    here, beside = Clients(sql, host, clock), Clients(sql, host, clock)
-    there = Clients(sql, Subscribers(), clock)
-    ends = [each.start() for each in (here, beside, there)]
+async def test_workers_of_a_host_know_at_once_and_others_when_they_read_next(sql: Sql) -> None:
+    host, other = Subscribers(), Epochs(sql, Subscribers())
+    workers = [Epochs(sql, host), Epochs(sql, host), other]
+    ends = [await each.start() for each in workers]
+    here, beside, there = (Clients(sql, each.clients) for each in workers)
     made, _ = await here.create("reports", ["read"])
     for known in (here, beside, there):
         assert await scopes(known, made.id) == ("read",)
@@ -72,7 +57,7 @@ async def test_workers_of_a_host_know_at_once_and_others_in_a_second(
     await asyncio.sleep(0)
     assert await scopes(here, made.id) == await scopes(beside, made.id) == ("read", "write")
     assert await scopes(there, made.id) == ("read",)
-    clock.now += BELIEVED
+    await other.read()
     assert await scopes(there, made.id) == ("read", "write")
     await changes(sql, here, host).delete(made.id, COMMAND)
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""A bounded memory of what was read lately, which a change empties."""
+"""A worker's bounded memory of what was read lately, which a change empties."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from plugins.auth.access.epoch import Epoch
+from plugins.auth.cache.epoch import Epoch
 
 V = TypeVar("V")
 LONGEST = 60.0
