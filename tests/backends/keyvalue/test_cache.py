@@ -50,6 +50,16 @@ class Outage(MemoryKeyValue):
         super()._open()
 
 
+class Hanging(MemoryKeyValue):
+    def __init__(self) -> None:
+        super().__init__(1 << 20)
+        self.asked = 0
+
+    async def get(self, key: str) -> bytes | None:
+        self.asked += 1
+        return await asyncio.get_running_loop().create_future()
+
+
 @pytest.fixture
 def keyvalue() -> Outage:
     return Outage()
@@ -213,6 +223,18 @@ async def test_or_it_raises_what_the_engine_raises(keyvalue: Outage) -> None:
     with pytest.raises(BackendUnavailable):
         await cache.get_or_load("key", source, 60)
     assert source.loads == 0
+
+
+async def test_an_engine_that_does_not_answer_in_time_counts_as_away() -> None:
+    keyvalue, source = Hanging(), Source()
+    cache = Cache(keyvalue, away_for=60, patience=0.02)
+    async with asyncio.timeout(20):
+        for expected in (1, 2):
+            assert await cache.get_or_load("key", source, 60) == b"value"
+            assert source.loads == expected
+    assert keyvalue.asked == 1
+    with pytest.raises(BackendUnavailable):
+        await Cache(keyvalue, without=False, patience=0.02).get_or_load("key", source, 60)
 
 
 async def test_an_engine_that_goes_amid_the_load_costs_only_the_keeping(

@@ -3,7 +3,10 @@ from __future__ import annotations
 import pytest
 
 from backends.sql import Sql
+from tests.engines.fixtures import redis
 from tests.plugins.auth.access.desk import Desk
+
+__all__ = ["redis"]
 
 
 @pytest.fixture
