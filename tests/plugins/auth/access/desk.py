@@ -18,7 +18,7 @@ from plugins.auth.accounts.changes import Changes
 from plugins.auth.accounts.operators import Operators
 from plugins.auth.accounts.sessions import Sessions
 from plugins.auth.audit.actor import COMMAND
-from plugins.auth.cache.epoch import Epoch
+from plugins.auth.cache.epoch import Epochs
 from tests.plugins.auth.people import ADDRESS, PASSWORD, People
 
 
@@ -28,7 +28,8 @@ class Desk:
         self.sql = sql
         self.people = People(sql)
         self.clock = self.people.clock
-        self.epoch = Epoch(sql, Subscribers())
+        self.epochs = Epochs(sql, Subscribers())
+        self.epoch = self.epochs.access
         self.roles = Roles(sql, self.epoch, self.clock)
         self.scopes = Scopes(sql, self.epoch, self.clock)
         self.groups = Groups(sql, self.epoch, self.clock)
@@ -57,5 +58,5 @@ class Desk:
 
     async def set_roles(self, account_id: str, *names: str) -> Account | None:
         changed = await self.operators.update(account_id, {"roles": names}, COMMAND)
-        await self.epoch.read()  # as every worker does twice a second
+        await self.epochs.read()  # as every worker does twice a second
         return changed
