@@ -200,9 +200,9 @@ async def test_a_password_that_was_forgotten_ends_it_too(
 async def test_what_a_client_may_no_longer_have_is_not_refreshed(here: Place) -> None:
     ada, app = await here.ada(), await here.app()
     told = await app.tokens(ada)
-    async with here.sql.write() as connection:
+    async with here.clients.epoch.write() as connection:
         await connection.execute(clients.update().values(scopes="openid email"))
-    for _ in range(2000):  # what another host wrote is seen after a second
+    for _ in range(2000):  # what another host wrote is heard of within a second
         status, told = await app.refresh(told["refresh_token"])
         assert status == 200
         if told["scope"] == "openid email":
