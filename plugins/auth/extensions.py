@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -30,7 +29,7 @@ from plugins.auth.password.password import PasswordGrant
 from plugins.auth.pushed.endpoint import PushedEndpoint
 from plugins.auth.pushed.requests import Pushed
 from plugins.auth.registration.endpoint import Registration
-from plugins.auth.registration.metadata import LOCAL
+from plugins.auth.registration.members import Rules, local
 from plugins.auth.registration.tokens import RegistrationTokens
 
 
@@ -71,6 +70,7 @@ class Extensions:
             changes=server.client_changes,
             keyring=keyring,
             tokens=RegistrationTokens(sql),
+            rules=Rules(issuer, keyring.offered),
         )
         self._leaving = Leaving(rooms, Wishes(issuer, clients, keyring))
         participants = Participants(sql)
@@ -78,8 +78,7 @@ class Extensions:
         rooms.sessions.on_end(participants.ended)
         rooms.changes.on_leave(participants.forget)
         rooms.changes.on_export("logouts", participants.exported)
-        here = urlsplit(issuer).hostname in LOCAL
-        reach = Reach(options.logout.networks, here=here)
+        reach = Reach(options.logout.networks, here=local(issuer))
         self.messenger = Messenger(
             sql=sql, issuer=issuer, clients=clients, keyring=keyring, reach=reach
         )

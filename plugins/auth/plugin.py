@@ -60,6 +60,7 @@ from plugins.auth.pages.sign_in import SignIn
 from plugins.auth.pages.travel import Travel
 from plugins.auth.pages.with_provider import WithProvider
 from plugins.auth.pruning import Pruning
+from plugins.auth.registration.members import Rules
 from plugins.auth.registration.tokens import RegistrationTokens
 from plugins.auth.social.social import social_of
 
@@ -159,7 +160,11 @@ class Auth(Plugin[AuthOptions]):
         async def keyring() -> Keyring:
             return await self._keyring(await self._at_rest())
 
-        sql, lifetime = self.context.backends.sql, self.options.tokens.access_lifetime
+        async def offered(algorithm: str) -> bool:
+            return await (await keyring()).offered(algorithm)
+
+        sql, issuer = self.context.backends.sql, self.options.issuer
+        lifetime = self.options.tokens.access_lifetime
         ending = Ending(Revoked(sql, self.context.broadcast, lifetime))
         self._sessions.on_end(ending.sessions)
         participants = Participants(sql)
@@ -168,8 +173,10 @@ class Auth(Plugin[AuthOptions]):
         self._changes.on_leave(participants.forget)
         self._changes.on_leave(WaitingDevices(sql, self.options.device).forget)
         people = PeopleCommands(sql, self._directory, self._operators)
-        everyday = Commands(self._directory, self._clients, RegistrationTokens(sql), keyring)
-        token = AdminToken(sql, self.options.issuer, keyring)
+        everyday = Commands(
+            self._directory, self._clients, RegistrationTokens(sql), keyring, Rules(issuer, offered)
+        )
+        token = AdminToken(sql, issuer, keyring)
         return {**everyday.all(), **people.all(), **token.all()}
 
     async def stop(self) -> None:
@@ -219,6 +226,7 @@ class Auth(Plugin[AuthOptions]):
             keyring=keyring,
             client_changes=server.client_changes,
             access=self._access,
+            rules=Rules(self.options.issuer, keyring.offered),
         )
         answering = Answering(Gate(server.bearer, self.context.backends.sql, self._clients))
         return [*answering.routes(found), described(self.options.issuer, found)]

@@ -19,6 +19,7 @@ from plugins.auth.admin.service_accounts import ServiceAccountsApi
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.oauth.client_changes import ClientChanges
 from plugins.auth.oauth.clients import Clients
+from plugins.auth.registration.members import Rules
 
 
 def operations(
@@ -31,10 +32,11 @@ def operations(
     keyring: Keyring,
     client_changes: ClientChanges,
     access: Access,
+    rules: Rules,
 ) -> list[Operation]:
     return [
         *PeopleApi(sql, directory, sessions, operators).operations(),
-        *ClientsApi(clients, client_changes).operations(),
+        *ClientsApi(clients, client_changes, rules).operations(),
         *KeysApi(keyring).operations(),
         *LogApi(sql).operations(),
         *RolesApi(access.roles, access.scopes).operations(),

@@ -11,6 +11,7 @@ from plugins.auth.admin.operation import Call, Operation, there
 from plugins.auth.admin.paging import Limit, Text, cursor_of, read
 from plugins.auth.oauth.client_changes import ClientChanges
 from plugins.auth.oauth.clients import Client, Clients
+from plugins.auth.registration.members import OperatorsMembers, Rules
 
 Method = Literal["client_secret_basic", "client_secret_post", "none"]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -20,7 +21,6 @@ Uri = Annotated[str, msgspec.Meta(max_length=2000)]
 Uris = Annotated[list[Uri], msgspec.Meta(max_length=20)]
 Words = Annotated[list[Annotated[str, msgspec.Meta(max_length=100)]], msgspec.Meta(max_length=20)]
 Audience = Annotated[str, msgspec.Meta(max_length=1000)]
-Organisation = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?$")]
 
 
 class ClientLine(msgspec.Struct, frozen=True):
@@ -46,19 +46,18 @@ class ClientLines(msgspec.Struct, frozen=True):
     next: str | None
 
 
-class NewClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NewClient(OperatorsMembers, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """grant_types and scopes: left out, those of a log-in if there are redirect_uris, else
     client_credentials. organisation: the id of the one that its tokens are about."""
 
     client_name: Name
     token_endpoint_auth_method: Method = "client_secret_basic"  # noqa: S105 - a method's name
-    grant_types: Words = []
-    scopes: Scopes = []
-    redirect_uris: Uris = []
+    grant_types: Words = msgspec.field(default_factory=list)
+    scopes: Scopes = msgspec.field(default_factory=list)
+    redirect_uris: Uris = msgspec.field(default_factory=list)
     first_party: bool = False
     introspector: bool = False
     audience: Audience = ""
-    organisation: Organisation = ""
 
 
 class MadeClient(msgspec.Struct, frozen=True):
@@ -68,8 +67,10 @@ class MadeClient(msgspec.Struct, frozen=True):
     client_secret: str | None
 
 
-class ClientChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What is left out stays. organisation: empty for none."""
+class ClientChange(
+    OperatorsMembers, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """What is left out stays. Of metadata, null is for none."""
 
     client_name: Name | UnsetType = UNSET
     grant_types: Words | UnsetType = UNSET
@@ -78,7 +79,6 @@ class ClientChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     first_party: bool | UnsetType = UNSET
     introspector: bool | UnsetType = UNSET
     audience: Audience | UnsetType = UNSET
-    organisation: Organisation | UnsetType = UNSET
 
 
 class Secret(msgspec.Struct, frozen=True):
@@ -90,13 +90,15 @@ class ClientQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: Limit = 50
 
 
+COLUMNS = {*ClientChange.__struct_fields__} - {*OperatorsMembers.__struct_fields__}
 OURS = {"client_name": "name", "grant_types": "grants"}
 
 
 class ClientsApi:
-    def __init__(self, clients: Clients, changes: ClientChanges) -> None:
+    def __init__(self, clients: Clients, changes: ClientChanges, rules: Rules) -> None:
         self._clients = clients
         self._changes = changes
+        self._rules = rules
 
     def operations(self) -> list[Operation]:
         all_, one = "/admin/clients", "/admin/clients/{id}"
@@ -117,6 +119,7 @@ class ClientsApi:
 
     async def create(self, call: Call) -> MadeClient:
         sent: NewClient = call.body
+        members = await self._rules.checked(sent)
         made, secret = await self._clients.create(
             sent.client_name,
             sent.scopes,
@@ -126,7 +129,7 @@ class ClientsApi:
             first_party=sent.first_party,
             introspector=sent.introspector,
             audience=sent.audience,
-            metadata={"organisation": sent.organisation} if sent.organisation else {},
+            metadata={name: value for name, value in members.items() if value is not None},
             actor=call.actor.name,
         )
         return MadeClient(_line(*there(await self._changes.get(made.id), "client")), secret or None)
@@ -137,7 +140,7 @@ class ClientsApi:
     async def change(self, call: Call) -> ClientLine:
         sent = {
             OURS.get(name, name): value
-            for name in ClientChange.__struct_fields__
+            for name in COLUMNS
             if (value := getattr(call.body, name)) is not UNSET
         }
         values = {
@@ -145,7 +148,7 @@ class ClientsApi:
             if isinstance(value, list) else value
             for name, value in sent.items()
         }  # fmt: skip
-        members = {name: values.pop(name) or None for name in ("organisation",) if name in values}
+        members = await self._rules.checked(call.body)
         which = call.path["id"]
         changed = await self._changes.update(which, values, call.actor, members=members)
         return _line(*there(changed, "client"))

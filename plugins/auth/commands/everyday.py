@@ -9,6 +9,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+import msgspec
 import orjson
 
 from gateway.errors import GatewayError
@@ -17,9 +18,9 @@ from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.errors import AccountError
 from plugins.auth.audit.actor import COMMAND
 from plugins.auth.keys.keyring import Keyring
-from plugins.auth.oauth import redirects
 from plugins.auth.oauth.authentication import BASIC, NONE, SECRET_METHODS
 from plugins.auth.oauth.clients import GRANTS, Clients
+from plugins.auth.registration.members import OperatorsMembers, Rules
 from plugins.auth.registration.tokens import RegistrationTokens
 
 PASSWORD = "AIT_GATEWAY_ADMIN_PASSWORD"  # noqa: S105 - the name of a variable
@@ -35,7 +36,9 @@ class Commands:
         clients: Clients,
         registration: RegistrationTokens,
         keyring: Callable[[], Awaitable[Keyring]],
+        rules: Rules,
     ) -> None:
+        self._rules = rules
         self._registration = registration
         self._directory = directory
         self._clients = clients
@@ -62,12 +65,8 @@ class Commands:
 
     async def create_client(self, options: Namespace) -> None:
         """Raises GatewayError and BackendError."""
-        asked = options.id_token_alg
-        if asked and not await (await self._keyring()).offered(asked):
-            raise GatewayError(
-                f"id_tokens are signed by RS256 or as keys.algorithm says, not {asked}"
-            )
         try:
+            members = await self._rules.checked(_members(options))
             made, secret = await self._clients.create(
                 options.name,
                 options.scope.split(),
@@ -77,9 +76,9 @@ class Commands:
                 first_party=options.first_party,
                 introspector=options.introspector,
                 audience=options.audience,
-                metadata=_told(options),
+                metadata=members,
             )
-        except ValueError as error:
+        except (msgspec.ValidationError, ValueError) as error:
             raise GatewayError(str(error)) from None
         _print(
             client_id=made.id,
@@ -110,18 +109,18 @@ class Commands:
         _print(kid=key.kid, alg=key.algorithm, signs_at=key.signs_at)
 
 
-def _told(options: Namespace) -> dict[str, object]:
-    """Raises ValueError."""
-    back, onward = options.backchannel_logout_uri, options.post_logout_redirect_uri
-    for uri in [*onward, *([back] if back else [])]:
-        redirects.check(uri)
+def _members(options: Namespace) -> OperatorsMembers:
+    """Raises msgspec.ValidationError."""
     found = {
-        "post_logout_redirect_uris": onward,
-        "backchannel_logout_uri": back,
+        "post_logout_redirect_uris": options.post_logout_redirect_uri,
+        "backchannel_logout_uri": options.backchannel_logout_uri,
         "id_token_signed_response_alg": options.id_token_alg,
+        "dpop_bound_access_tokens": options.dpop,
+        "require_pushed_authorization_requests": options.pushed,
         "organisation": options.organisation,
     }
-    return {name: value for name, value in found.items() if value}
+    said = {name: value for name, value in found.items() if value}
+    return msgspec.convert(said, OperatorsMembers)
 
 
 def _of_client(parser: ArgumentParser) -> None:
@@ -144,6 +143,8 @@ def _of_client(parser: ArgumentParser) -> None:
     mark = partial(again, action="store_true")
     mark("--public", help="it can keep no secret: an app on a device or in a browser")
     mark("--first-party", help="people are not asked whether it may know them")
+    mark("--dpop", help="its tokens are bound to a key (RFC 9449)")
+    mark("--pushed", help="it sends requests to /par first (RFC 9126)")
     mark("--initial-access-token", help="print, last, a token for registration by RFC 7591")
     mark("--introspector", help="it may look into tokens of other clients")
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import fields
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -24,9 +22,12 @@ from plugins.auth.oauth.tables import clients as clients_table
 from plugins.auth.oauth.token_endpoint import BUSY
 from plugins.auth.pages.forms import BadForm, body
 from plugins.auth.pages.rooms import address
-from plugins.auth.registration.metadata import LOCAL, read, told, wrong
+from plugins.auth.registration.members import NAMES, Rules
+from plugins.auth.registration.metadata import read, told, wrong
 from plugins.auth.registration.tokens import RegistrationTokens
 
+OWN = ("name", "method", "grants", "scopes", "redirect_uris")
+"""Fields of Client that it says itself."""
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
@@ -40,10 +41,11 @@ class Registration:
         changes: ClientChanges,
         keyring: Keyring,
         tokens: RegistrationTokens,
+        rules: Rules,
     ) -> None:
         self._sql = sql
         self._place = f"{issuer}/clients"
-        self._here = urlsplit(issuer).hostname in LOCAL
+        self._rules = rules
         self._clients = clients
         self._changes = changes
         self._keyring = keyring
@@ -82,22 +84,26 @@ class Registration:
         return answer(self._told(client, token))
 
     async def replace(self, request: web.Request) -> web.Response:
-        """All of it: what is left out is left out from now on (RFC 7592 section 2.2)."""
+        """All of it: what is left out is left out from now on (RFC 7592 section 2.2). What an
+        operator alone says of a client stays."""
         client, token, allowed = await self._owned(request)
         made, sent = await self._read(request, client.id, allowed)
         if sent.get("client_id") != client.id:
             raise OAuthError("invalid_request", "client_id is that of the client")
         if (made.public, client.public).count(True) == 1:
             raise wrong("a client stays with a secret, or without one")
-        values = {each.name: getattr(made, each.name) for each in fields(made)}
+        values = {name: getattr(made, name) for name in OWN}
+        members = {name: made.metadata.get(name) for name in NAMES}
         secret = str(sent["client_secret"]) if "client_secret" in sent else None
         try:
-            changed = await self._changes.update(client.id, values, _itself(request), secret)
+            changed = await self._changes.update(
+                client.id, values, _itself(request), secret, members=members
+            )
         except ValueError as error:
             raise OAuthError("invalid_request", str(error)) from None
         if changed is None:
             raise _refused()
-        return answer(self._told(made, token))
+        return answer(self._told(changed[0], token))
 
     async def remove(self, request: web.Request) -> web.Response:
         client, _, _ = await self._owned(request)
@@ -107,10 +113,7 @@ class Registration:
     async def _read(
         self, request: web.Request, client_id: str, allowed: tuple[str, ...]
     ) -> tuple[Client, Mapping[str, Any]]:
-        made, sent = read(await _json(request), client_id, allowed, here=self._here)
-        if made.id_token_alg and not await self._keyring.offered(made.id_token_alg):
-            raise wrong("id_tokens are not signed by that algorithm here")
-        return made, sent
+        return await read(await _json(request), client_id, allowed, self._rules)
 
     async def _owned(self, request: web.Request) -> tuple[Client, str, tuple[str, ...]]:
         """The same answer for a client that is not there, and for another's."""

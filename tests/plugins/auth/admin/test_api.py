@@ -165,6 +165,41 @@ async def test_a_public_client_has_no_secret(desk: Desk) -> None:
     assert (await desk.ask("PATCH", path, {"organisation": "Acme"}))[0] == 400
 
 
+async def test_what_a_client_asks_for_is_given_and_changed(desk: Desk) -> None:
+    members = {
+        "id_token_signed_response_alg": "RS256",
+        "post_logout_redirect_uris": ["https://app.example/bye"],
+        "backchannel_logout_uri": "https://app.example/out",
+        "backchannel_logout_session_required": True,
+        "dpop_bound_access_tokens": True,
+        "require_pushed_authorization_requests": True,
+    }
+    new = {"client_name": "app", "redirect_uris": ["https://app.example/cb"], **members}
+    status, made = await desk.ask("POST", "/clients", new)
+    assert (status, made["client"]["metadata"]) == (201, members)
+    path = f"/clients/{made['client']['client_id']}"
+    change = {"post_logout_redirect_uris": [], "dpop_bound_access_tokens": False}
+    status, changed = await desk.ask("PATCH", path, change | {"backchannel_logout_uri": None})
+    assert status == 200
+    assert changed["metadata"] == {
+        "id_token_signed_response_alg": "RS256",
+        "backchannel_logout_session_required": True,
+        "dpop_bound_access_tokens": False,
+        "require_pushed_authorization_requests": True,
+    }
+    for wrong in (
+        {"id_token_signed_response_alg": "HS256"},
+        {"id_token_signed_response_alg": "EdDSA"},
+        {"post_logout_redirect_uris": ["http://app.example/bye"]},
+        {"backchannel_logout_uri": "http://10.0.0.1/"},
+        {"client_uri": "javascript:alert(1)"},
+        {"colour": "red"},
+    ):
+        assert (await desk.ask("PATCH", path, wrong))[0] == 400, wrong
+        assert (await desk.ask("POST", "/clients", {**new, **wrong}))[0] == 400, wrong
+    assert (await desk.ask("GET", path))[1] == changed
+
+
 async def test_keys_are_seen_and_rotated(desk: Desk, sql: Sql) -> None:
     _, before = await desk.ask("GET", "/keys")
     assert [key["signs"] for key in before["keys"]] == [True]

@@ -14,6 +14,7 @@ from backends.sql import Sql
 from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.hashing import Hashing
 from plugins.auth.accounts.options import AccountOptions
+from plugins.auth.oauth.clients import Clients
 from tests.engines.postgres import Postgres
 from tests.plugins.auth.people import PASSWORD
 
@@ -54,9 +55,11 @@ def test_a_client_and_a_key_are_made_in_an_empty_database(
     assert key["alg"] == "ES256"
 
 
-def test_a_client_that_people_log_in_to_has_no_secret_if_it_is_public(config: Path) -> None:
+async def test_a_client_that_people_log_in_to_has_no_secret_if_it_is_public(
+    config: Path, sql: Sql
+) -> None:
     uris = ["--redirect-uri", "http://127.0.0.1/cb", "--redirect-uri", "https://a.example/cb"]
-    uris += ["--id-token-alg", "RS256"]
+    uris += ["--id-token-alg", "RS256", "--dpop", "--pushed"]
     made = run(config, "create-client", "--public", "--first-party", *uris)
     assert made.returncode == 0, made.stderr
     told = json.loads(made.stdout)
@@ -64,6 +67,13 @@ def test_a_client_that_people_log_in_to_has_no_secret_if_it_is_public(config: Pa
     assert told["grant_types"] == ["authorization_code", "refresh_token"]
     assert told["token_endpoint_auth_method"] == "none"
     assert "client_secret" not in told
+    client = await Clients(sql).get(told["client_id"])
+    assert client is not None
+    assert client.metadata == {
+        "id_token_signed_response_alg": "RS256",
+        "dpop_bound_access_tokens": True,
+        "require_pushed_authorization_requests": True,
+    }
     assert json.loads(run(config, "rotate-keys").stdout)["alg"] == "ES256"
 
 
@@ -83,7 +93,7 @@ async def test_an_admin_has_the_password_of_standard_input(config: Path, sql: Sq
     [
         (["create-client", "--name", "x", "--scope", 'a"b'], "is not a scope"),
         (["create-client", "--redirect-uri", "http://a.example/cb"], "is not https"),
-        (["create-client", "--id-token-alg", "HS256"], "not HS256"),
+        (["create-client", "--id-token-alg", "HS256"], "HS256"),
         (["create-admin"], "--email"),
         (["dance"], "invalid choice"),
         ([], "COMMAND"),

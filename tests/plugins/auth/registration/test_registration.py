@@ -10,14 +10,20 @@ import jwt
 import pytest
 
 from backends.sql import Sql
+from gateway.seat import Subscribers
+from plugins.auth.audit.actor import COMMAND
+from plugins.auth.oauth.client_changes import ClientChanges
 from plugins.auth.oauth.clients import PASSWORD
+from plugins.auth.oauth.ending import Ending
 from plugins.auth.oauth.errors import OAuthError
+from plugins.auth.oauth.revoked import Revoked
 from plugins.auth.registration import tokens as settings
 from plugins.auth.registration.metadata import read
 from plugins.auth.registration.tokens import RegistrationTokens
 from tests.plugins.auth.oauth.conftest import here
 from tests.plugins.auth.oauth.relying import ISSUER, App, Place
 from tests.plugins.auth.people import Clock
+from tests.plugins.auth.registration.test_members import RULES
 
 __all__ = ["here"]
 KINDS = ("id", "access")
@@ -146,9 +152,9 @@ async def test_what_is_not_in_order_is_refused_and_costs_no_use(here: Place, sql
     assert statuses == [201, 401, 401, 401, 401]
 
 
-def test_metadata_that_is_nested_for_ever_is_refused() -> None:
+async def test_metadata_that_is_nested_for_ever_is_refused() -> None:
     with pytest.raises(OAuthError, match="expected a JSON object"):
-        read(b'{"x":' * 5000, "0" * 32, (), here=False)
+        await read(b'{"x":' * 5000, "0" * 32, (), RULES)
 
 
 async def test_public_clients_have_no_secret(here: Place, sql: Sql) -> None:
@@ -166,11 +172,17 @@ async def test_initial_access_tokens_last_a_week(sql: Sql) -> None:
     assert await known.look(token) is None
 
 
-@pytest.mark.parametrize("here_too", [True, False])
-def test_addresses_of_this_machine_are_for_servers_on_it(here_too: bool) -> None:
-    body = json.dumps({**SHOP, "backchannel_logout_uri": "http://127.0.0.1:1/"}).encode()
-    if here_too:
-        assert read(body, "0" * 32, [], here=True)[0].metadata["backchannel_logout_uri"]
-        return
-    with pytest.raises(OAuthError):
-        read(body, "0" * 32, [], here=False)
+async def test_what_an_operator_alone_says_of_a_client_stays(here: Place, sql: Sql) -> None:
+    _, told = await register(here, sql)
+    client_id, acme = told["client_id"], {"organisation": "a" * 32}
+    changes = ClientChanges(sql, here.clients, Ending(Revoked(sql, Subscribers(), 900)))
+    ours = {"audience": "https://api.example", "introspector": True}
+    await changes.update(client_id, ours, COMMAND, members=acme)
+    place = told["registration_client_uri"].removeprefix("http://localhost")
+    body = {"client_id": client_id, "redirect_uris": SHOP["redirect_uris"]}
+    status, found = await send(here, "PUT", place, told["registration_access_token"], body)
+    assert (status, found["organisation"]) == (200, "a" * 32)
+    changed, _ = await changes.get(client_id) or (None, 0)
+    assert changed is not None
+    assert (changed.audience, changed.introspector) == ("https://api.example", True)
+    assert changed.metadata == acme
