@@ -22,7 +22,9 @@ class JwtOptions(Section, frozen=True):
     """issuer: the exact `iss` of tokens. audience: one of them must be in `aud`; without it `aud`
     is not looked at. jwks: a URL, or a file beside the configuration; without it keys come from
     the plugin that offers this issuer, else from the issuer's discovery document. leeway: for
-    exp, nbf and iat. scopes, roles: all are required. secret: for HS256, 32 bytes or more.
+    exp, nbf and iat. scopes, roles: all are required. secret: for HS256, 32 bytes or more. dpop:
+    the origin clients know, such as `https://api.example.com`; tokens that the plugin of this
+    issuer has bound to a key are taken with a proof for a URL that begins so (RFC 9449).
     """
 
     issuer: str | None = None
@@ -35,6 +37,7 @@ class JwtOptions(Section, frozen=True):
     scopes: list[Scope] = msgspec.field(default_factory=list)
     roles: list[Text] = msgspec.field(default_factory=list)
     secret: str | None = None
+    dpop: str | None = None
 
     def __post_init__(self) -> None:
         if self.issuer is None and self.jwks is None and self.secret is None:
@@ -45,6 +48,10 @@ class JwtOptions(Section, frozen=True):
             raise ValueError("jwks is an http(s) URL without user and fragment, or a file")
         if not 0 <= self.leeway <= LONGEST_LEEWAY:
             raise ValueError("leeway is at most 5m")
+        if self.dpop is not None and not _is_origin(self.dpop):
+            raise ValueError("dpop is an http(s) origin, such as https://api.example.com")
+        if self.dpop is not None and (self.issuer is None or self.jwks is not None):
+            raise ValueError("dpop needs an issuer that is a plugin here, and no jwks")
         self._check_algorithms()
 
     def _check_algorithms(self) -> None:
@@ -75,6 +82,10 @@ class JwtOptions(Section, frozen=True):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} issuer={self.issuer!r}>"
+
+
+def _is_origin(text: str) -> bool:
+    return is_web_address(text) and URL(text) == URL(text).origin()
 
 
 def _is_issuer(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""`jwt`: only requests with a believed bearer token pass (RFC 6750, RFC 7519, RFC 9068)."""
+"""`jwt`: only requests with a believed token pass (RFC 6750, RFC 7519, RFC 9068, RFC 9449)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import Final
 
 from yarl import URL
 
+from backends.errors import BackendError
 from gateway.errors import LoadError, Problem, Response
-from gateway.exchange import Exchange
+from gateway.exchange import Exchange, Identity
 from gateway.jose.believed import Believed
 from gateway.jose.fetch import is_loopback
 from gateway.jose.issuer import Claims, KeyIssuer, issuer_among, revocation
 from gateway.jose.keys import KeyReader, KeysUnavailable, shared_secret
 from gateway.jose.options import JwtOptions
+from gateway.jose.possession import Possession, ProvingIssuer, Unproved, thumbprint
 from gateway.jose.ring import KeyRing
 from gateway.jose.sources import (
     DiscoveredKeys,
@@ -33,7 +35,7 @@ from gateway.plugin import Context
 CHALLENGE = 'Bearer realm="gateway"'
 FIELD: Final = b"authorization:"
 FIELD_LENGTH: Final = len(FIELD)
-SCHEME = "bearer "
+BEARER, DPOP = "bearer", "dpop"
 PATIENCE = 5.0
 NOT_FOR_US = "The token is not meant for this service"
 DETAILS = {
@@ -47,9 +49,12 @@ DETAILS = {
     "malformed": "The token is not valid",
     "revoked": "The token is not valid",
     "bound": "The token is bound to a key, which is not proved here",
+    "unbound": "The token is not bound to a key",
+    "unproved": "The request does not prove to hold the token's key",
     "scope": "The token lacks a scope that is required here",
     "role": "The token's owner lacks a role that is required here",
     "no_keys": "Tokens cannot be verified right now",
+    "no_proofs": "Proofs cannot be checked right now",
 }
 KINDS = {
     "repeated": (400, "invalid_request"),
@@ -59,7 +64,7 @@ KINDS = {
 
 
 class Jwt(Middleware[JwtOptions]):
-    """Sets `exchange.identity`. Waits only for keys, and then at most once a request."""
+    """Sets `exchange.identity`. Waits for keys, at most once a request, and for proofs."""
 
     Options = JwtOptions
 
@@ -84,6 +89,7 @@ class Jwt(Middleware[JwtOptions]):
         self._believed = Believed()
         self._recent = self._believed.recent.get
         self._revoked: Callable[[Claims], bool] | None = None
+        self._possession: Possession | None = None
         self._ring = KeyRing(
             context.log,
             changed=lambda keys: self._believed.keep_only(keys.marks),
@@ -94,6 +100,10 @@ class Jwt(Middleware[JwtOptions]):
         """Raises LoadError for keys in a file that cannot be used; an issuer may be down."""
         issuer = issuer_among(self.context.plugins().values(), self.options.issuer)
         self._revoked = revocation(issuer)
+        if self.options.dpop is not None:
+            if not isinstance(issuer, ProvingIssuer):
+                raise LoadError(f"middleware {self.context.name!r}: dpop: no plugin checks proofs")
+            self._possession = Possession(issuer, self.options.dpop.rstrip("/"))
         try:
             await self._ring.start(self._source(issuer))
         except KeysUnavailable as error:
@@ -122,8 +132,8 @@ class Jwt(Middleware[JwtOptions]):
         verified = self._believed.recall(line)
         if verified is not None and verified.until > time():
             return self._admit(exchange, line, verified)
-        token = _bearer_token(line)
-        if token is None:
+        scheme, token = _credentials(line)
+        if not token or not (scheme == BEARER or (scheme == DPOP and self._possession is not None)):
             return self._refuse("missing")
         keys = self._ring.keys
         flight = self._ring.flight
@@ -146,28 +156,60 @@ class Jwt(Middleware[JwtOptions]):
         if keys is None:
             return self._no_keys()
         try:
-            return self._admit(exchange, line, self._verifier.verify(token, keys))
+            answer = self._admit(exchange, line, self._verifier.verify(token, keys))
         except Refused as refused:
             return self._refuse(refused.reason)
+        return await answer if isinstance(answer, Awaitable) else answer
 
-    def _admit(self, exchange: Exchange, line: bytes, verified: Verified) -> Response | None:
-        identity = verified.identity
-        if "cnf" in identity.claims:  # RFC 7800: not a bearer's
-            return self._refuse("bound")
-        if not self._scopes <= identity.scopes:
-            return self._refuse("scope")
-        if not self._roles <= identity.roles:
-            return self._refuse("role")
-        if self._revoked is not None and self._revoked(identity.claims):
-            return self._refuse("revoked")
+    def _admit(
+        self, exchange: Exchange, line: bytes, verified: Verified
+    ) -> Response | Awaitable[Response | None] | None:
+        scheme, token = _credentials(line)
+        reason = self._objection(scheme, verified.identity)
+        if reason is not None:
+            return self._refuse(reason)
+        if scheme == DPOP:
+            return self._proved(exchange, token, verified)
         self._believed.add(line, verified)
-        exchange.identity = identity
+        exchange.identity = verified.identity
+        return None
+
+    def _objection(self, scheme: str, identity: Identity) -> str | None:
+        """Why a verified token is not let in, of which its scheme may be the reason."""
+        if scheme == DPOP and not thumbprint(identity.claims):
+            return "unbound"
+        if scheme == BEARER and "cnf" in identity.claims:  # RFC 7800: not a bearer's
+            return "bound"
+        if not self._scopes <= identity.scopes:
+            return "scope"
+        if not self._roles <= identity.roles:
+            return "role"
+        if self._revoked is not None and self._revoked(identity.claims):
+            return "revoked"
+        return None
+
+    async def _proved(self, exchange: Exchange, token: str, verified: Verified) -> Response | None:
+        """Each request has a proof of its own, so nothing is remembered of it."""
+        possession = self._possession
+        assert possession is not None
+        try:
+            await possession.check(exchange, token, verified.identity.claims)
+        except Unproved as unproved:
+            self._refused["unproved"].inc()
+            return Problem(401, DETAILS["unproved"], possession.fields(unproved))
+        except BackendError:
+            self._refused["no_proofs"].inc()
+            return Problem(503, DETAILS["no_proofs"], [("Retry-After", "1")])
+        exchange.identity = verified.identity
         return None
 
     def _refuse(self, reason: str) -> Problem:
         self._refused[reason].inc()
         status, challenge = self._answers[reason]
-        return Problem(status, DETAILS[reason], [("WWW-Authenticate", challenge)])
+        challenges = [("WWW-Authenticate", challenge)]
+        if self._possession is not None:
+            challenges.append(("WWW-Authenticate", self._possession.challenge))
+        return Problem(status, DETAILS[reason], challenges)
 
     def _no_keys(self) -> Problem:
         self._refused["no_keys"].inc()
@@ -196,9 +238,10 @@ class Jwt(Middleware[JwtOptions]):
         return address
 
 
-def _bearer_token(line: bytes) -> str | None:
-    value = line[FIELD_LENGTH:].decode("latin-1").strip(" \t")
-    return value[len(SCHEME) :].lstrip(" ") if value[: len(SCHEME)].lower() == SCHEME else None
+def _credentials(line: bytes) -> tuple[str, str]:
+    """The scheme in small letters, and the token."""
+    scheme, _, token = line[FIELD_LENGTH:].decode("latin-1").strip(" \t").partition(" ")
+    return scheme.lower(), token.lstrip(" ")
 
 
 def _answer(reason: str, scopes: Sequence[str]) -> tuple[int, str]:

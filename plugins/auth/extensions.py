@@ -47,7 +47,7 @@ class Extensions:
     ) -> None:
         issuer, audience = options.issuer, server.access_tokens.audience
         grants, tokens = server.grants, server.person_tokens
-        proofs = Proofs(sql, issuer, at_rest, options.dpop)
+        self.proofs = proofs = Proofs(sql, issuer, at_rest, options.dpop)
         pushed = Pushed(sql, options.pushed)
         devices = Devices(sql, options.device)
         self._par = PushedEndpoint(audience, clients, pushed, proofs)

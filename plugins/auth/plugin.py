@@ -105,7 +105,6 @@ class Auth(Plugin[AuthOptions]):
         self._access.service_accounts.on_delete(revoked.client_so_far)
         self._forgets = [await revoked.start(), await self._epochs.start(self._shared(at_rest))]
         await self._access.ended_clients.refresh()
-        self._issuer = Offer(options.issuer, keyring, revoked.has, self._access)
         self._sessions.on_end(self._figures.ended)
         self._sessions.on_begin(self._figures.logged_in)
         self._figures.watch(self._hashing.under_way, self._postman.waiting)
@@ -145,6 +144,9 @@ class Auth(Plugin[AuthOptions]):
             at_rest=at_rest,
             rooms=self._rooms,
             server=self._server,
+        )
+        self._issuer = Offer(
+            options.issuer, keyring, revoked.has, self._access, self._extensions.proofs
         )
         leads = self.context.leadership
         self._tasks = [

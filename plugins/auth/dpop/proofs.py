@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -61,11 +61,17 @@ class Proofs:
         sent = request.headers.getall(FIELD, [])
         if not sent:
             return None
-        if len(sent) > 1:
-            raise refused("there is more than one proof")
+        return await self.holder(sent, request.method, self._issuer + path, token)
+
+    async def holder(
+        self, sent: Sequence[str], method: str, url: str, token: str | None = None
+    ) -> str:
+        """The same, of any request there is. Raises OAuthError for one without a proof too."""
+        if len(sent) != 1:
+            raise refused("a request has one proof")
         try:
             proof = read(sent[0])
-            self._check(proof, request.method, self._issuer + path, token)
+            self._check(proof, method, url, token)
         except BadProof as error:
             raise refused(str(error)) from None
         if self._options.nonce and not self._nonces.good(proof.nonce or ""):

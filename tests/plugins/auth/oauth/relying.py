@@ -27,7 +27,7 @@ backends: {{sql: "{sql}"}}
 plugins:
   auth: {{use: auth, issuer: "http://localhost/auth"{options}}}
 middlewares:
-  guard: {{use: jwt, issuer: "http://localhost/auth", audience: ["http://localhost/auth"]}}
+  guard: {{use: jwt, issuer: "http://localhost/auth", audience: ["http://localhost/auth"]{guard}}}
 routes:
   - {{id: auth, match: {{path: /auth/**}}, plugin: auth, strip_prefix: /auth}}
   - {{id: known, match: {{path: /.well-known/oauth-authorization-server/auth}}, plugin: auth}}
@@ -178,8 +178,12 @@ def told(location: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def place(folder: Path, sql: Sql, sql_url: str, options: str = "") -> AsyncIterator[Place]:
-    async with serving(folder, CONFIG.format(sql=sql_url, options=options)) as served:
+async def place(
+    folder: Path, sql: Sql, sql_url: str, options: str = "", guard: str = ""
+) -> AsyncIterator[Place]:
+    """options, guard: more of the plugin, and of what guards /api."""
+    config = CONFIG.format(sql=sql_url, options=options, guard=guard)
+    async with serving(folder, config) as served:
         found = Place(served.port, sql)
         try:
             yield found
