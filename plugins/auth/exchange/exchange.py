@@ -61,7 +61,7 @@ class Exchange:
             raise OAuthError("invalid_request", f"{whose}_token_type is {ACCESS_TOKEN}")
         if f"{whose}_token" not in sent or f"{whose}_token_type" not in sent:
             raise OAuthError("invalid_request", f"{whose}_token or its type is missing")
-        claims = self._reading.claims(sent[f"{whose}_token"])
+        claims = await self._reading.claims(sent[f"{whose}_token"])
         if claims is None or not await self._stands(claims):
             raise OAuthError("invalid_request", f"{whose}_token is not good, or no longer")
         return claims

@@ -22,12 +22,15 @@ from plugins.auth.accounts.inserting import insert
 from plugins.auth.audit.actor import Actor
 from plugins.auth.audit.log import record
 from plugins.auth.keys.at_rest import AtRest, SealedOtherwise
+from plugins.auth.keys.latest import Latest
 from plugins.auth.keys.options import DAY, RS256, Algorithm, KeyOptions
 from plugins.auth.keys.signing_key import SigningKey, new_private, signing_key
 from plugins.auth.keys.tables import keys
 
 EVERY = 30.0
 """Seconds between readings of the table: less than any key is published ahead."""
+UNKNOWN, FRESH = 10.0, 1.0
+"""Seconds between readings for a key that nobody knows; and how old what is published may be."""
 TOPIC = "auth.keys"
 log = logging.getLogger("gateway.auth.keys")
 
@@ -52,6 +55,8 @@ class Keyring:
         self._clock = clock
         self._broadcast = broadcast
         self._keys: Sequence[SigningKey] = ()
+        self._latest = Latest(self.read)
+        self._making = asyncio.Lock()
         self._stirred = asyncio.Event()
 
     async def start(self) -> None:
@@ -68,28 +73,49 @@ class Keyring:
 
     def signing(self, algorithm: str = "") -> SigningKey:
         """The youngest of those that may sign by now. algorithm: what a client asks for; RS256 is
-        heeded once it was `offered`."""
+        heeded once it was `offered`, also by a host whose clock is late."""
         now = self._clock()
         ready = [key for key in self._keys if key.signs_at <= now]
         if algorithm == RS256:
-            wanted = [key for key in ready if key.algorithm == RS256]
+            line = [key for key in self._keys if key.algorithm == RS256]
+            wanted = [key for key in line if key in ready] or line[:1]
         else:
             wanted = [key for key in ready if not self._is_second(key)]
         return max(wanted or ready, key=_number)
 
+    async def signing_for(self, algorithm: str) -> SigningKey:
+        """What a client asks for, also when another host has just made the first key of RS256.
+        Raises BackendError."""
+        await self.offered(algorithm)
+        return self.signing(algorithm)
+
     async def offered(self, algorithm: str) -> bool:
-        """Whether id_tokens can be signed by it. The first who asks for RS256 has a key made, which
-        other hosts have read within half a minute. Raises BackendError."""
-        while algorithm == RS256 and not any(key.algorithm == RS256 for key in self._keys):
-            await self._add(RS256, int(self._clock()))
+        """Whether id_tokens can be signed by it. The first who asks for RS256 has a key made.
+        Raises BackendError."""
+        if algorithm == RS256 and not self._has_rs256():
+            await self._latest.now()
+            async with self._making:
+                while not self._has_rs256():
+                    await self._add(RS256, int(self._clock()))
         return algorithm in {RS256, self._options.algorithm}
 
     def named(self, kid: str) -> SigningKey | None:
         """Of those that are published."""
         return next((key for key in self.published() if key.kid == kid), None)
 
+    async def find(self, kid: str) -> SigningKey | None:
+        """As `named`; one that nobody here has heard of is looked for in the table, at most every
+        ten seconds."""
+        found = self.named(kid)
+        if found is None:
+            await self._latest.within(UNKNOWN)
+            found = self.named(kid)
+        return found
+
     async def jwks(self) -> Mapping[str, Any]:
-        """The JWK Set: keys that sign, will sign, or signed tokens that may still be valid."""
+        """The JWK Set: keys that sign, will sign, or signed tokens that may still be valid, as they
+        were a second ago."""
+        await self._latest.within(FRESH)
         return {"keys": [key.public for key in self.published()]}
 
     async def rotate(self, actor: Actor) -> SigningKey:
@@ -179,6 +205,9 @@ class Keyring:
 
     def _line(self, *, second: bool) -> list[SigningKey]:
         return [key for key in self._keys if self._is_second(key) is second]
+
+    def _has_rs256(self) -> bool:
+        return any(key.algorithm == RS256 for key in self._keys)
 
     def _is_second(self, key: SigningKey) -> bool:
         return key.algorithm == RS256 != self._options.algorithm

@@ -83,7 +83,7 @@ class Messenger:
         if client is None or not isinstance(uri, str):
             await self._done(row)
             return
-        why = await self._sent(uri, self._token(client, row))
+        why = await self._sent(uri, await self._token(client, row))
         if not why:
             await self._done(row)
         elif row.tries >= TRIES:
@@ -100,7 +100,7 @@ class Messenger:
         async with self._sql.write() as connection:
             await connection.execute(logouts.delete().where(logouts.c.id == row.id))
 
-    def _token(self, client: Client, row: Any) -> str:
+    async def _token(self, client: Client, row: Any) -> str:
         now = int(self._clock())
         claims = {
             "iss": self._issuer,
@@ -112,7 +112,8 @@ class Messenger:
             "events": {EVENT: {}},
             "sid": row.session_id,
         }
-        return self._keyring.signing(client.id_token_alg).sign(claims, "logout+jwt")
+        key = await self._keyring.signing_for(client.id_token_alg)
+        return key.sign(claims, "logout+jwt")
 
     async def _sent(self, uri: str, token: str) -> str:
         """Why not, or nothing. No redirect is followed, and no proxy of the environment used."""

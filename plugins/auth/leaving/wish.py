@@ -34,7 +34,7 @@ class Wishes:
     async def read(self, sent: Mapping[str, str]) -> Wish:
         """Raises BackendError."""
         hint = sent.get("id_token_hint", "")
-        claims = self._claims(hint) if hint else {}
+        claims = await self._claims(hint) if hint else {}
         named = sent.get("client_id", "") or claims.get("aud", "")
         if claims and claims["aud"] != named:
             return Wish(False)
@@ -50,13 +50,13 @@ class Wishes:
         joined = ("&" if "?" in uri else "?") + urlencode({"state": state}) if state else ""
         return Wish(True, uri + joined, sid, sub)
 
-    def _claims(self, hint: str) -> Mapping[str, Any]:
+    async def _claims(self, hint: str) -> Mapping[str, Any]:
         """Of an id_token of ours, an old one too (section 4); nothing for any other text."""
         if len(hint) > LONGEST or not hint.isascii():
             return {}
         try:
             header = jwt.get_unverified_header(hint)
-            key = self._keyring.named(str(header.get("kid", "")))
+            key = await self._keyring.find(str(header.get("kid", "")))
             if key is None or header.get("typ") != "JWT" or "crit" in header:
                 return {}
             claims: dict[str, Any] = jwt.decode(

@@ -48,7 +48,7 @@ class Bearer:
         token = rest.strip()
         if len(fields) > 1 or "access_token" in request.query:
             raise TokenError("invalid_request", "a token comes in one Authorization field", 400)
-        claims = self._reading.claims(token)
+        claims = await self._reading.claims(token)
         if claims is None or not await self.proved(request, scheme.lower(), token, claims):
             raise TokenError("invalid_token", "the token is not good, or no longer", 401)
         if scope not in str(claims.get("scope", "")).split():

@@ -74,13 +74,15 @@ class PersonTokens:
             answer["refresh_token"] = refresh_token
         if "openid" in granted.scopes:
             token = answer["access_token"]
-            answer["id_token"] = self._id_token(client, granted, standing.account, token, nonce)
+            answer["id_token"] = await self._id_token(
+                client, granted, standing.account, token, nonce
+            )
         return answer
 
-    def _id_token(
+    async def _id_token(
         self, client: Client, granted: Granted, account: Account, access_token: str, nonce: str
     ) -> str:
-        now, key = int(self._clock()), self._keyring.signing(client.id_token_alg)
+        now, key = int(self._clock()), await self._keyring.signing_for(client.id_token_alg)
         digest = HASHES[key.algorithm](access_token.encode()).digest()
         half = urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
         claims = {

@@ -22,21 +22,21 @@ class Reading:
         self._revoked = revoked
         self._verified: dict[str, tuple[str, Mapping[str, Any]]] = {}
 
-    def claims(self, token: str) -> Mapping[str, Any] | None:
+    async def claims(self, token: str) -> Mapping[str, Any] | None:
         """Of an access token that we signed for whatever audience, and that is still good."""
-        kid, claims = self._verified.get(token) or self._verify(token)
+        kid, claims = self._verified.get(token) or await self._verify(token)
         if claims is None or self._keyring.named(kid) is None:
             return None
         good = claims["exp"] > time.time() and not self._revoked.has(claims)
         return claims if good else None
 
-    def _verify(self, token: str) -> tuple[str, Mapping[str, Any] | None]:
+    async def _verify(self, token: str) -> tuple[str, Mapping[str, Any] | None]:
         """The key, and what it has signed: remembered, as it remains what it is."""
         if len(token) > LARGEST or not token.isascii():
             return "", None
         try:
             header = jwt.get_unverified_header(token)
-            key = self._keyring.named(str(header.get("kid", "")))
+            key = await self._keyring.find(str(header.get("kid", "")))
             if key is None or header.get("typ") != "at+jwt" or "crit" in header:
                 return "", None
             claims: dict[str, Any] = jwt.decode(

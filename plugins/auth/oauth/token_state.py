@@ -68,7 +68,7 @@ class TokenState:
             raise invalid_client()
         if (row := await self._grants.look(token)) is not None:
             return answer(_refreshing(row) if row.client_id == client.id else {"active": False})
-        claims = self._reading.claims(token)
+        claims = await self._reading.claims(token)
         if claims is None or not (client.introspector or claims["client_id"] == client.id):
             return answer({"active": False})
         kind = "DPoP" if "jkt" in claims.get("cnf", {}) else "Bearer"
@@ -80,7 +80,7 @@ class TokenState:
             if row.client_id == client.id:
                 await self._end(row)
             return web.Response(headers=NO_STORE)
-        claims = self._reading.claims(token)
+        claims = await self._reading.claims(token)
         if claims is not None and claims["client_id"] == client.id:
             await self._revoked.add(claims)
         return web.Response(headers=NO_STORE)

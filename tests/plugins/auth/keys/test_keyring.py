@@ -181,3 +181,30 @@ async def test_workers_of_a_host_have_a_new_key_at_once(sql: Sql) -> None:
 
     await until(there)
     task.cancel()
+
+
+async def test_another_host_signs_by_the_first_key_of_rs256_at_once(sql: Sql) -> None:
+    clock, late = Clock(), Clock()
+    here, there, beside = [await begun(sql, each) for each in (clock, late, clock)]
+    clock.now += 60
+    late.now += 55
+    assert await here.offered("RS256")
+    made = here.signing("RS256")
+    found = await asyncio.gather(*(there.signing_for("RS256") for _ in range(20)))
+    assert {key.kid for key in found} == {made.kid}
+    assert (await there.signing_for("")).algorithm == "ES256"
+    assert made.kid in await published(beside)
+
+
+async def test_a_key_that_nobody_has_heard_of_is_looked_for_at_once_and_not_for_ever(
+    sql: Sql,
+) -> None:
+    clock = Clock()
+    here, there = await begun(sql, clock), await begun(sql, clock)
+    added = await here.rotate(COMMAND)
+    assert there.named(added.kid) is None
+    found = await asyncio.gather(*(there.find(added.kid) for _ in range(5)))
+    assert [key and key.kid for key in found] == [added.kid] * 5
+    later = await here.rotate(COMMAND)
+    assert await there.find(later.kid) is None
+    assert await there.find("made up") is None
