@@ -26,7 +26,8 @@ class AccessLog:
 
     Lines follow within 0.1 s. What cannot be written in time, or at all, is dropped and
     counted in `gateway_access_log_dropped_total`; a failing destination is logged once, and
-    tried again with each batch. A file is opened anew after rotation.
+    tried again with each batch, and so is the first line that cannot be made. A file is opened
+    anew after rotation.
     """
 
     def __init__(self, destination: str, metrics: Metrics) -> None:
@@ -37,6 +38,7 @@ class AccessLog:
         self._waiting: deque[str] = deque(maxlen=0)
         self._writer: LineWriter[str] | None = None
         self._lines = Lines()
+        self._failed = False
         if self.enabled:
             sink, lost = _sink(destination), self._dropped.inc
             self._writer = LineWriter(sink, _joined, lost, _report, at_once=JOINED)
@@ -51,6 +53,9 @@ class AccessLog:
             self._waiting.append(self._lines.line(exchange, now(), seconds))
         except Exception:  # noqa: BLE001 - what a middleware made of it must not hurt the request
             self._dropped.inc()
+            if not self._failed:
+                self._failed = True
+                log.exception("a line of the access log cannot be made; others are counted only")
 
     def close(self, seconds: float = 2.0) -> None:
         """Write what waits. Blocks for `seconds` at most, then gives the rest up."""

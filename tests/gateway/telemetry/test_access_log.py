@@ -278,15 +278,21 @@ def test_a_fifo_without_a_reader_does_not_hang_the_start(tmp_path: Path) -> None
         AccessLog(str(tmp_path / "fifo"), Metrics())
 
 
-def test_a_record_that_cannot_be_rendered_is_dropped_and_others_follow(tmp_path: Path) -> None:
+def test_a_record_that_cannot_be_rendered_is_told_once_and_others_follow(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "log"
     metrics = Metrics()
     log = AccessLog(str(path), metrics)
-    log.record(exchange(), float("nan"))
-    until(lambda: dropped(metrics))
+    for _ in range(3):
+        log.record(exchange(), float("nan"))
     log.record(exchange(), 0.1)
     log.close()
     assert json.loads(path.read_bytes())["path"] == "/users/42"
+    assert dropped(metrics) == 3
+    assert [each.message for each in caplog.records] == [
+        "a line of the access log cannot be made; others are counted only"
+    ]
 
 
 PROGRAM = """
