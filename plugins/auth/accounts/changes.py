@@ -141,6 +141,18 @@ class Changes:
                 await enqueue(connection, letter, to, account.locale, now, account_id=account.id)
             await record(connection, "email_change_asked", account=account.id, address=address)
 
+    async def ask_to_confirm(self, account: Account) -> None:
+        """Another letter to the address, unless it is confirmed or has had many."""
+        now = int(self._clock())
+        if account.email_verified:
+            return
+        async with self._sql.write() as connection:
+            subject = f"letter {policy.key_of(account.email)}"
+            if not await self._directory.attempts.begin(connection, subject, LETTERS_FREE):
+                await enqueue(
+                    connection, "verify", account.email, account.locale, now, account_id=account.id
+                )
+
     async def confirm(self, token: str, address: str) -> bool:
         """An address is its account's from now on: the first one, or another."""
         now = int(self._clock())

@@ -93,7 +93,7 @@ class Server:
             ),
             UserInfo(self.bearer, rooms.directory),
         )
-        self._apps = Apps(rooms, self.consents)
+        self._apps = Apps(rooms, sql, self.consents)
         sessions.on_end(self.ending.sessions)
         rooms.changes.on_leave(self.ending.account)
         rooms.changes.on_export("applications", self.consents.exported)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from aiohttp import web
 
+from backends.sql import Sql
+from plugins.auth.access.scopes import described
 from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.sessions import Session
 from plugins.auth.oauth.consents import Consents
-from plugins.auth.pages.rooms import Rooms
+from plugins.auth.pages.rooms import Rooms, day
 
 
 class Apps:
-    def __init__(self, rooms: Rooms, consents: Consents) -> None:
+    def __init__(self, rooms: Rooms, sql: Sql, consents: Consents) -> None:
         self._rooms = rooms
+        self._sql = sql
         self._consents = consents
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
@@ -27,16 +29,18 @@ class Apps:
         ]
 
     async def page(self, request: web.Request, account: Account, _: Session) -> web.StreamResponse:
+        apps = await self._consents.apps(account.id)
         found = [
             {
                 "id": each.client_id,
                 "name": each.name,
-                "scopes": " ".join(each.scopes),
-                "since": f"{datetime.fromtimestamp(each.at, UTC):%Y-%m-%d %H:%M} UTC",
+                "scopes": each.scopes,
+                "since": day(each.at),
             }
-            for each in await self._consents.apps(account.id)
+            for each in apps
         ]
-        return self._rooms.pages.render(request, "apps.html", apps=found)
+        said = await described(self._sql, {scope for each in apps for scope in each.scopes})
+        return self._rooms.pages.render(request, "apps.html", apps=found, described=said)
 
     async def end(self, request: web.Request, account: Account, _: Session) -> web.StreamResponse:
         form = await self._rooms.form(request)

@@ -117,6 +117,7 @@ class DevicePage:
             request,
             "device.html",
             "That code is not known, or it is too old. Look at your device again.",
+            wrong="user_code",
             code=code,
         )
         response.set_status(400)

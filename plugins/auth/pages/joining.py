@@ -99,7 +99,7 @@ class Joining:
         form = await self._rooms.form(request)
         if await self._rooms.changes.confirm(form.get("token", ""), address(request)):
             return self._done(request, "Your e-mail address is confirmed.")
-        return self._no_link(request)
+        return self._not_confirmed(request)
 
     async def forgot_page(self, request: web.Request) -> web.StreamResponse:
         return self._rooms.pages.render(request, "forgot.html", email="")
@@ -136,6 +136,18 @@ class Joining:
 
     def _done(self, request: web.Request, text: str) -> web.Response:
         return self._rooms.message(request, "Done", text)
+
+    def _not_confirmed(self, request: web.Request) -> web.Response:
+        """The page it leads to says whether the address is confirmed, and sends another link."""
+        return self._rooms.message(
+            request,
+            "The link does not work",
+            "It was used before, or it is too old. Your account says whether your address is "
+            "confirmed, and sends you another one.",
+            path="/account",
+            label="Your account",
+            status=400,
+        )
 
     def _no_link(self, request: web.Request) -> web.Response:
         return self._rooms.message(

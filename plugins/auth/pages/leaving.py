@@ -43,7 +43,9 @@ class Leaving:
         if session is not None and _is_of(wish, session):
             return await self._ended(session, wish)
         kept = urlencode({name: sent[name] for name in sent if name != "logout_hint"})
-        return self._rooms.pages.render(request, "logout.html", wish=kept)
+        account = await self._rooms.directory.get(session.account_id) if session else None
+        email = account.email if account else ""
+        return self._rooms.pages.render(request, "logout.html", wish=kept, email=email)
 
     async def sent(self, request: web.Request) -> web.StreamResponse:
         """Of our page, or of a client: then as by GET, for which the browser keeps our cookie."""

@@ -16,6 +16,8 @@ from plugins.auth.pages.rooms import Rooms, day
 
 Deed = Callable[[Account, Member, Mapping[str, str]], Awaitable[str]]
 SHOWN = 500
+FIELDS = {"invite": "email", "rename": "name"}
+DONE = {"invite": "invited", "rename": "saved"}
 
 
 class OneOrganisation:
@@ -41,7 +43,12 @@ class OneOrganisation:
         ]
 
     async def page(
-        self, request: web.Request, account: Account, _: Session, error: str = ""
+        self,
+        request: web.Request,
+        account: Account,
+        _: Session,
+        error: str = "",
+        wrong: str = "",
     ) -> web.StreamResponse:
         access, pages = self._access, self._rooms.pages
         here = await access.organisations.member(request.match_info["id"], account.id)
@@ -55,6 +62,7 @@ class OneOrganisation:
             "organisation.html",
             status=400 if error else 200,
             error=pages.say(request, error) if error else "",
+            wrong=wrong,
             here=here,
             organisation=place,
             members=sorted(members, key=lambda each: (not each.owner, each.email)),
@@ -78,8 +86,8 @@ class OneOrganisation:
         except Wrong as wrong:
             error = words(wrong)
         if error:
-            return await self.page(request, account, session, error)
-        return self._rooms.pages.redirect(f"{PLACE}/{here.organisation.id}")
+            return await self.page(request, account, session, error, FIELDS.get(do, ""))
+        return self._rooms.pages.redirect(f"{PLACE}/{here.organisation.id}", DONE.get(do, ""))
 
     async def _rename(self, account: Account, here: Member, form: Mapping[str, str]) -> str:
         name, actor = form.get("name", ""), _actor(account)

@@ -28,6 +28,8 @@ class OwnAccount:
         return [
             web.get("/account", personal(self.page)),
             web.post("/account", personal(self.save)),
+            web.get("/account/confirm", personal(self.listed)),
+            web.post("/account/confirm", personal(self.confirm)),
             web.get("/account/password", personal(self.password_page)),
             web.post("/account/password", personal(self.password)),
             web.get("/account/email", personal(self.email_page)),
@@ -77,7 +79,7 @@ class OwnAccount:
         form = await self._rooms.form(request)
         locale = "es" if form.get("locale") == "es" else "en"
         await self._rooms.changes.set_profile(account.id, form.get("name", ""), locale)
-        return self._rooms.pages.redirect("/account")
+        return self._rooms.pages.redirect("/account", said="saved")
 
     async def password_page(
         self, request: web.Request, account: Account, session: Session
@@ -100,7 +102,11 @@ class OwnAccount:
                 account, session, form.get("password", ""), address(request)
             )
         except AccountError as error:
-            return rooms.again(request, "password.html", error, **await self._values(account))
+            last = isinstance(error, WrongCurrent) and form.get("do") == "remove"
+            values = await self._values(account)
+            return rooms.again(
+                request, "password.html", error, wrong="last" if last else "", **values
+            )
         return rooms.message(request, "Done", "Saved.", path="/account", label="Your account")
 
     async def email_page(
@@ -125,6 +131,19 @@ class OwnAccount:
         text = "We have sent you an e-mail that says what to do next."
         return rooms.message(
             request, "Check your e-mail", text, path="/account", label="Your account"
+        )
+
+    async def confirm(
+        self, request: web.Request, account: Account, _: Session
+    ) -> web.StreamResponse:
+        """The link to confirm the address once more."""
+        await self._rooms.changes.ask_to_confirm(account)
+        return self._rooms.message(
+            request,
+            "Check your e-mail",
+            "We have sent you an e-mail that says what to do next.",
+            path="/account",
+            label="Your account",
         )
 
     async def listed(self, _request: web.Request, _: Account, __: Session) -> web.StreamResponse:

@@ -76,7 +76,7 @@ class OwnApp:
             return rooms.again(request, "totp.html", error, **values)
         if codes is None:
             values = await self._values(account, back)
-            return rooms.again(request, "totp.html", "Wrong code.", **values)
+            return rooms.again(request, "totp.html", "Wrong code.", wrong="code", **values)
         response = rooms.codes(request, codes, back)
         amr = (*(each for each in session.amr if each != "otp"), "otp")
         number = await rooms.sessions.begin(request, response, account.id, amr=amr, onward=True)

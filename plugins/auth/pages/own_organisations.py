@@ -43,6 +43,7 @@ class OwnOrganisations:
             "organisations.html",
             status=400 if error else 200,
             error=pages.say(request, error) if error else "",
+            wrong="name" if error else "",
             joined=joined,
             invitations=await self._invitations(account),
             more=own < access.options.organisations,
@@ -74,15 +75,18 @@ class OwnOrganisations:
                 status=400,
             )
         if key_of(found.email) != key_of(account.email):
+            again = rooms.onward(request.path_qs)
             return rooms.message(
                 request,
                 "This invitation is for somebody else",
                 "Log in with the address that was invited.",
+                path=f"/login{again}&fresh=1",
+                label="Use another account",
                 status=403,
             )
         if not account.email_verified:
             return self._unconfirmed(request)
-        return rooms.pages.render(request, "invitation.html", invitation=found)
+        return rooms.pages.render(request, "invitation.html", invitation=found, email=account.email)
 
     async def answer(
         self, request: web.Request, account: Account, _: Session

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from plugins.auth.cookies import cookie_of
 from plugins.auth.pages.forms import new_token
+from plugins.auth.pages.marking import marks
 from plugins.auth.pages.spanish import SPANISH
 
 FIELD = Markup('<input type="hidden" name="csrf" value="{}">')
@@ -30,6 +31,8 @@ SAFETY = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+SAID = {"saved": "Saved.", "invited": "The invitation is on its way."}
+"""By the parameter `said`: what a page that was led to says is done."""
 STYLES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -52,9 +55,18 @@ class Pages:
         self._places[path] = name
 
     def render(
-        self, request: web.Request, template: str, *, status: int = 200, **values: Any
+        self,
+        request: web.Request,
+        template: str,
+        *,
+        status: int = 200,
+        wrong: str = "",
+        **values: Any,
     ) -> web.Response:
-        """In the language the reader prefers, with a CSRF token for its forms (`csrf_field`)."""
+        """In the language the reader prefers, with a CSRF token for its forms (`csrf_field`).
+
+        wrong: the field that `error` is about.
+        """
         language = self.language(request)
         token = cookie_of(request, self.csrf_cookie)
         fresh = not token
@@ -67,6 +79,8 @@ class Pages:
             places=self._places,
             at=request.path,
             csrf_field=FIELD.format(token),
+            marks=marks(wrong),
+            said=SAID.get(request.query.get("said", "")),
             **values,
         )
         response = web.Response(text=text, content_type="text/html", status=status, headers=SAFETY)
@@ -87,9 +101,10 @@ class Pages:
         """The English text in the reader's language."""
         return SPANISH[text] if self.language(request) == "es" else text
 
-    def redirect(self, path: str) -> web.Response:
-        """To a path of ours, with GET."""
-        return web.Response(status=303, headers={"Location": self.base + path, **SAFETY})
+    def redirect(self, path: str, said: str = "") -> web.Response:
+        """To a path of ours, with GET. said: of SAID."""
+        where = self.base + path + (f"?said={said}" if said else "")
+        return web.Response(status=303, headers={"Location": where, **SAFETY})
 
     def language(self, request: web.Request) -> str:
         """`ui_locales` (OpenID Connect Core 3.1.2.1) before the browser's own wishes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
@@ -51,13 +52,23 @@ WEAK = {
 ANSWERS: dict[type[AccountError], tuple[int, str]] = {
     LockedOut: (429, "Too many failures. Wait a while, or choose a new password by mail."),
     Overloaded: (503, "Too much is going on. Try again in a moment."),
-    Unverified: (403, "Confirm your e-mail address first: see your mail."),
+    Unverified: (
+        403,
+        "Confirm your e-mail address first: see your mail, or choose a new password by mail.",
+    ),
     BadEmail: (400, "That is not an e-mail address."),
     LastAdmin: (409, "You are the last administrator: make somebody else one first."),
     LastWayIn: (409, "Choose a password first: without this passkey nobody could log in."),
     WrongPassword: (401, "Wrong e-mail address or password."),
     WrongCurrent: (401, "That is not your current password."),
 }
+AT: dict[type[AccountError], str] = {
+    BadEmail: "email",
+    WeakPassword: "password",
+    WrongPassword: "password",
+    WrongCurrent: "current",
+}
+"""The field that it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +197,26 @@ class Rooms:
         return self.pages.render(request, "codes.html", codes=codes, onward=self.pages.base + back)
 
     def again(
-        self, request: web.Request, template: str, error: AccountError | str, **values: object
+        self,
+        request: web.Request,
+        template: str,
+        error: AccountError | str,
+        *,
+        wrong: str = "",
+        **values: Any,
     ) -> web.Response:
-        """The form once more, with what was wrong."""
+        """The form once more, with what was wrong. wrong: the field, where the error has none."""
         self.refused(template, error)
         status, text = reason(error)
+        if not wrong and not isinstance(error, str):
+            wrong = AT.get(type(error), "")
         response = self.pages.render(
-            request, template, status=status, error=self.pages.say(request, text), **values
+            request,
+            template,
+            status=status,
+            error=self.pages.say(request, text),
+            wrong=wrong,
+            **values,
         )
         if isinstance(error, LockedOut):
             response.headers["Retry-After"] = str(error.retry_after)

@@ -54,7 +54,7 @@ class SecondStep:
             return rooms.again(request, "code.html", error, **values)
         if how is None:
             values = await self._values(session, path)
-            return rooms.again(request, "code.html", "Wrong code.", **values)
+            return rooms.again(request, "code.html", "Wrong code.", wrong="code", **values)
         return await self._through(request, session, form, path, how)
 
     async def options(self, request: web.Request) -> web.StreamResponse:

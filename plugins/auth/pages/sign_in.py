@@ -37,8 +37,14 @@ class SignIn:
                 return rooms.pages.redirect(path)
             second = any(await rooms.held(session.account_id))
             return rooms.pages.redirect(("/login/code" if second else NEEDED) + rooms.onward(path))
-        values = self._values(path, acr, request.query.get("login_hint", "")[:254])
+        hint = request.query.get("login_hint", "")[:254]
+        known = None
+        if session is not None and path.startswith("/account"):
+            known = await rooms.directory.get(session.account_id)
+            hint = known.email if known else hint
+        values = self._values(path, acr, hint)
         values["fresh"] = "1" if request.query.get("fresh") else ""
+        values["known"] = known is not None
         return rooms.pages.render(request, "login.html", **values)
 
     async def log_in(self, request: web.Request) -> web.StreamResponse:
@@ -95,4 +101,5 @@ class SignIn:
             "registration": self._rooms.options.registration,
             "providers": self._rooms.social.choices,
             "fresh": "",
+            "known": False,
         }

@@ -47,15 +47,16 @@ SPANISH = {
     "Everything about you is deleted at once. Download it first if you want to keep it.": (
         "Todo lo tuyo se borra al momento. Descárgalo antes si quieres conservarlo."
     ),
-    "Everything as a file (JSON)": "Todo en un archivo (JSON)",
+    "Your data (JSON)": "Tus datos (JSON)",
+    "Download your data (JSON)": "Descargar tus datos (JSON)",
     "Forgot your password?": "¿Olvidaste tu contraseña?",
     "Continue": "Continuar",
-    "Go on only if the device is before you and you began this yourself. If somebody sent you the "
-    "code or a link, do not allow it: they would get into your account.": (
+    "Go on only if the device is in front of you and you began this yourself. If somebody sent "
+    "you the code or a link, do not allow it: they would get into your account.": (
         "Sigue solo si tienes el dispositivo delante y lo has empezado tú. Si alguien te envió el "
         "código o un enlace, no lo permitas: entraría en tu cuenta."
     ),
-    "Language of your mails": "Idioma de tus correos",
+    "Language of your e-mails": "Idioma de tus correos",
     "It may do so until you end its access in your account.": (
         "Podrá hacerlo hasta que le quites el acceso en tu cuenta."
     ),
@@ -63,6 +64,25 @@ SPANISH = {
     "Log in": "Entrar",
     "Use another account": "Usar otra cuenta",
     "Log out": "Salir",
+    "Do you want to log out?": "¿Quieres salir?",
+    "Stay logged in": "Seguir dentro",
+    "For your safety, log in once more before you change this.": (
+        "Por tu seguridad, entra otra vez antes de cambiar esto."
+    ),
+    "Your address now is": "Tu dirección ahora es",
+    "To change it, enter the six digits it shows, or one of your recovery codes. New recovery "
+    "codes replace the old ones.": (
+        "Para cambiarla, escribe los seis dígitos que muestra o un código de recuperación. Los "
+        "códigos de recuperación nuevos sustituyen a los anteriores."
+    ),
+    "These may do something in your name, and see something of you.": (
+        "Estas pueden hacer algo en tu nombre y ver algo de ti."
+    ),
+    "since": "desde",
+    "You are its only member: when you leave, it is deleted.": (
+        "Eres su único miembro: cuando la dejes, se borra."
+    ),
+    "Delete it with everything in it": "Borrarla con todo lo que contiene",
     "Logging in": "Acceso",
     "Create an account": "Crear una cuenta",
     "Create new recovery codes": "Crear nuevos códigos de recuperación",
@@ -75,8 +95,8 @@ SPANISH = {
     "Or type this into the app:": "O escribe esto en la aplicación:",
     "Password": "Contraseña",
     "Current password": "Contraseña actual",
-    "Press the button if you made this account and the address is yours.": (
-        "Pulsa el botón si creaste esta cuenta y la dirección es tuya."
+    "Press the button if the address is yours and you asked for this.": (
+        "Pulsa el botón si la dirección es tuya y lo has pedido tú."
     ),
     "Remove the app": "Quitar la aplicación",
     "Save": "Guardar",
@@ -102,7 +122,11 @@ SPANISH = {
     "Your recovery codes": "Tus códigos de recuperación",
     "confirmed": "confirmado",
     "here": "aquí",
-    "not confirmed yet: see your mail": "sin confirmar: mira tu correo",
+    "not confirmed": "sin confirmar",
+    "Follow the link in the e-mail that we have sent you.": (
+        "Abre el enlace del correo que te hemos enviado."
+    ),
+    "Send it again": "Enviarlo de nuevo",
     "on": "activa",
     # Of passkeys and devices
     "A passkey is kept by your phone, computer or security key. It logs you in without a "
@@ -161,9 +185,10 @@ SPANISH = {
     "Without your passkey, enter one of your recovery codes.": (
         "Sin tu llave de acceso, escribe uno de tus códigos de recuperación."
     ),
-    "You have a passkey, and can do without a password. A new one can be had by mail.": (
-        "Tienes una llave de acceso y puedes prescindir de la contraseña. Por correo se "
-        "consigue otra."
+    "You have a passkey, and can do without a password. You can set a new one by e-mail at any "
+    "time.": (
+        "Tienes una llave de acceso y puedes prescindir de la contraseña. Siempre puedes poner "
+        "otra por correo."
     ),
     "Your account has no password.": "Tu cuenta no tiene contraseña.",
     "added": "añadida",
@@ -197,7 +222,8 @@ SPANISH = {
         "correo electrónico."
     ),
     "Everything that you may do": "Todo lo que tú puedes hacer",
-    "How many days does it last?": "¿Cuántos días dura?",
+    "How long does it work?": "¿Cuánto tiempo sirve?",
+    "{days} days": "{days} días",
     "Invitations": "Invitaciones",
     "Invite somebody": "Invitar a alguien",
     "Leave the organisation": "Dejar la organización",
@@ -219,9 +245,9 @@ SPANISH = {
     "What may it do?": "¿Qué puede hacer?",
     "Withdraw": "Retirar",
     "Working together": "Trabajar con otros",
-    "You are a member of none.": "No eres miembro de ninguna.",
+    "You are not a member of any organisation.": "No eres miembro de ninguna organización.",
     "You are invited": "Tienes una invitación",
-    "You have none.": "No tienes ninguna.",
+    "You have no keys.": "No tienes ninguna clave.",
     "Your new key": "Tu clave nueva",
     "Your organisations": "Tus organizaciones",
     "as an owner": "como propietario",
@@ -316,6 +342,16 @@ SPANISH = {
     "Confirm your e-mail address first: see your mail.": (
         "Confirma antes tu correo electrónico: mira tu correo."
     ),
+    "Confirm your e-mail address first: see your mail, or choose a new password by mail.": (
+        "Confirma antes tu correo electrónico: mira tu correo, o elige una contraseña nueva por "
+        "correo."
+    ),
+    "It was used before, or it is too old. Your account says whether your address is confirmed, "
+    "and sends you another one.": (
+        "Ya se usó o es demasiado antiguo. Tu cuenta dice si tu dirección está confirmada, y te "
+        "envía otro."
+    ),
+    "The invitation is on its way.": "La invitación va de camino.",
     "That is not an e-mail address.": "Eso no es un correo electrónico.",
     "The password is too short.": "La contraseña es demasiado corta.",
     "The password is too long.": "La contraseña es demasiado larga.",

@@ -55,6 +55,7 @@ async def test_without_it_the_person_is_asked(here: Place) -> None:
     url = {"client_id": app.client.id, "post_logout_redirect_uri": BYE, "state": "x"}
     shown = await leave(ada, **url)
     assert isinstance(shown, Page)
+    assert EMAIL in shown.text
     assert await logged_in(ada)
     async with ada.session.post(
         f"{ada.root}/auth/logout", data=shown.hidden(), allow_redirects=False

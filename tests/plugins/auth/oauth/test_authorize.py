@@ -283,6 +283,7 @@ async def test_a_person_ends_what_an_application_was_given(here: Place) -> None:
     _, tokens = await app.redeem(told["code"])
     page = await ada.get("/auth/account/apps")
     assert "Shop" in page.text
+    assert "see your e-mail address" in page.text
     exported = (await ada.get("/auth/account/export")).text
     assert app.client.id in exported
     await ada.submit("/auth/account/apps", client=app.client.id)

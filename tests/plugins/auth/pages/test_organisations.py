@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
+from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -89,6 +90,8 @@ async def test_nobody_else_and_nobody_unconfirmed_can_accept(here: Place, desk: 
     link = await here.link(INVITED, BOB)
     answer = await eve.get(link)
     assert (answer.status, "Acme" in answer.text) == (403, False)
+    again = re.findall(r'href="(/auth/login[^"]+)"', answer.text)[0]
+    assert 'name="password"' in (await eve.get(unescape(again))).text
     (invitation,) = await desk.invitations.page(path.rpartition("/")[2])
     form = (await eve.get(ALL)).hidden()
     accepted = await eve.post(JOIN, {**form, "invitation": invitation.id, "do": "accept"})
@@ -119,6 +122,7 @@ async def test_owners_change_what_members_may_only_see(here: Place, desk: Desk) 
         {"do": "owner", "account": value(await ada.get(path), "account")},
     ):
         assert (await bob.post(path, {**form, **fields})).status == 404
+    assert "its only member" not in (await ada.get(path)).text
     left = await ada.submit(path, do="leave")
     assert (left.status, "There is no other owner" in left.text) == (400, True)
     await ada.submit(path, do="rename", name="Acme 2")
@@ -127,6 +131,7 @@ async def test_owners_change_what_members_may_only_see(here: Place, desk: Desk) 
     await ada.submit(path, do="member", account=value(await ada.get(path), "account"))
     await ada.submit(path, do="remove", account=value(await ada.get(path), "account"))
     assert (await bob.get(path)).status == 404
+    assert "its only member" in (await ada.get(path)).text
     assert urlsplit((await ada.submit(path, do="leave")).url).path == ALL
     assert await desk.organisations.page() == []
 

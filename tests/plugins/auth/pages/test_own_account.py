@@ -46,6 +46,11 @@ def inside(page_url: str) -> bool:
     return urlsplit(page_url).path == "/auth/account"
 
 
+def at_fault(text: str) -> list[str]:
+    """Fields that a page says are wrong."""
+    return re.findall(r'<input id="(\w+)"[^>]* aria-describedby="wrong[^>]* aria-invalid', text)
+
+
 async def test_a_password_changes_for_whoever_knows_it_and_ends_other_sessions(
     here: Place, ada: Browser
 ) -> None:
@@ -54,8 +59,10 @@ async def test_a_password_changes_for_whoever_knows_it_and_ends_other_sessions(
     path = "/auth/account/password"
     wrong = await ada.submit(path, current="wrong", password=OTHER)
     assert (wrong.status, "not your current password" in wrong.text) == (401, True)
+    assert at_fault(wrong.text) == ["current"]
     weak = await ada.submit(path, current=PASSWORD, password=EMAIL)
     assert (weak.status, "too easy to guess" in weak.text) == (400, True)
+    assert at_fault(weak.text) == ["password"]
     assert (await ada.submit(path, current=PASSWORD, password=OTHER)).status == 200
     assert inside((await ada.get("/auth/account")).url)
     assert not inside((await other.get("/auth/account")).url)
@@ -78,6 +85,17 @@ async def test_an_email_address_changes_when_the_new_one_has_answered_and_the_ol
     await here.link("Your e-mail address has changed")
     assert (await here.browser().log_in()).status == 401
     assert inside((await here.browser().log_in(email=NEW)).url)
+
+
+async def test_the_link_to_confirm_the_address_is_sent_again_until_it_is(
+    here: Place, ada: Browser
+) -> None:
+    await here.link("Confirm your e-mail address")
+    assert (await ada.submit("/auth/account", "/auth/account/confirm")).status == 200
+    assert (await ada.get("/auth/account/confirm")).url.endswith("/auth/account")
+    again = await here.link("Confirm your e-mail address")
+    assert (await ada.submit(again, "/auth/verify")).status == 200
+    assert "/auth/account/confirm" not in (await ada.get("/auth/account")).text
 
 
 async def test_an_address_that_another_took_meanwhile_is_not_given_away(
@@ -147,6 +165,7 @@ async def test_a_session_of_somebody_else_cannot_be_ended(here: Place, ada: Brow
 async def test_name_and_language_are_kept(ada: Browser) -> None:
     shown = await ada.submit("/auth/account", name="Ada <Lovelace>", locale="es")
     assert "Ada &lt;Lovelace&gt;" in shown.text
+    assert '<p class="good" role="status">Saved.</p>' in shown.text
     assert '<option value="es" selected>' in shown.text
 
 

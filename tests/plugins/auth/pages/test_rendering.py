@@ -11,7 +11,7 @@ from aiohttp.test_utils import make_mocked_request
 from plugins.auth.accounts.errors import WeakPassword
 from plugins.auth.pages.access_errors import FLOODED
 from plugins.auth.pages.access_errors import WORDS as ABOUT_ACCESS
-from plugins.auth.pages.rendering import HERE, Pages
+from plugins.auth.pages.rendering import HERE, SAID, Pages
 from plugins.auth.pages.rooms import ANSWERS, WEAK
 from plugins.auth.pages.spanish import SPANISH
 
@@ -19,7 +19,8 @@ SPEAKING = {"message", "again", "_done", "say", "place"}
 
 
 def spoken(call: ast.Call) -> set[str]:
-    arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+    named = [keyword.value for keyword in call.keywords if keyword.arg != "wrong"]
+    arguments = [*call.args, *named]
     constants = {each.value for each in arguments if isinstance(each, ast.Constant)}
     texts = {each for each in constants if isinstance(each, str)}
     return {each for each in texts if each[:1] != "/" and not each.endswith(".html")}
@@ -28,7 +29,7 @@ def spoken(call: ast.Call) -> set[str]:
 def said() -> set[str]:
     """Every text a template or a handler can say."""
     texts = {text for _, text in ANSWERS.values()} | set(WEAK.values())
-    texts |= {*ABOUT_ACCESS.values(), FLOODED}
+    texts |= {*ABOUT_ACCESS.values(), FLOODED, *SAID.values()}
     for template in (HERE / "templates").glob("*.html"):
         texts |= set(re.findall(r'_\("([^"]+)"\)', template.read_text()))
     for source in HERE.parent.rglob("*.py"):
@@ -56,7 +57,7 @@ async def test_a_theme_replaces_single_files(tmp_path: Path) -> None:
     (tmp_path / "static" / "auth.css").write_text("body { color: red }")
     pages = Pages("https://id.example.org/auth", "A & B", tmp_path)
     request = make_mocked_request("GET", "/logout")
-    shown = pages.render(request, "logout.html", wish="").text or ""
+    shown = pages.render(request, "logout.html", wish="", email="").text or ""
     assert shown.startswith("<p>ours A &amp; B <input ")
     assert "Send the link" in (pages.render(request, "forgot.html", email="").text or "")
     styled = make_mocked_request("GET", "/static/auth.css", match_info={"file": "auth.css"})
@@ -65,7 +66,7 @@ async def test_a_theme_replaces_single_files(tmp_path: Path) -> None:
 
 def test_cookies_of_https_are_for_the_host_alone() -> None:
     pages = Pages("https://id.example.org/auth", "Place")
-    answer = pages.render(make_mocked_request("GET", "/logout"), "logout.html", wish="")
+    answer = pages.render(make_mocked_request("GET", "/logout"), "logout.html", wish="", email="")
     morsel = answer.cookies["__Host-auth-csrf"]
     assert morsel["secure"]
     assert (morsel["path"], morsel["domain"]) == ("/", "")

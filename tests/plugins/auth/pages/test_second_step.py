@@ -159,6 +159,7 @@ async def test_it_is_set_up_only_soon_after_a_log_in(here: Place, sql_url: str) 
         await ada.get("/auth/account/totp/qr.svg"),
     ):
         assert page.url == ada.root + "/auth/login?fresh=1&continue=/auth/account/totp"
+        assert f'value="{EMAIL}"' in page.text
 
 
 async def test_the_picture_holds_the_secret_for_the_person_alone(here: Place) -> None:
