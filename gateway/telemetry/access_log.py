@@ -51,7 +51,7 @@ class AccessLog:
             return
         try:
             self._waiting.append(self._lines.line(exchange, now(), seconds))
-        except Exception:  # noqa: BLE001 - what a middleware made of it must not hurt the request
+        except Exception:
             self._dropped.inc()
             if not self._failed:
                 self._failed = True

@@ -1,5 +1,5 @@
 // npm's openid-client registers itself, pushes its request, proves its key, and logs a person out.
-// argv: the library's path, and JSON of {issuer, reached, initial, redirect_uri, bye, scope}. It
+// argv: the library's path, and JSON of {issuer, reached, initial, redirect_uri, bye, scope, api}. It
 // prints where to send the person, reads where the person came back to, and prints what came of it.
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
@@ -50,6 +50,10 @@ const tokens = await client.authorizationCodeGrant(config, back, checks, undefin
 const sub = tokens.claims().sub;
 const userinfo = await client.fetchUserInfo(config, tokens.access_token, sub, { DPoP });
 const next = await client.refreshTokenGrant(config, tokens.refresh_token, undefined, { DPoP });
+const guarded = new URL(app.api);
+const answer = await client.fetchProtectedResource(
+  config, next.access_token, guarded, "GET", undefined, undefined, { DPoP },
+);
 const leaving = client.buildEndSessionUrl(config, {
   post_logout_redirect_uri: app.bye,
   id_token_hint: tokens.id_token,
@@ -59,6 +63,7 @@ say({
   parameters: [...pushed.searchParams.keys()].sort(),
   kinds: [tokens.token_type, next.token_type],
   userinfo,
+  guarded: answer.status,
   sub,
   leaving: leaving.href,
 });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -14,11 +15,15 @@ from plugins.auth.oauth.clients import DEVICE, REFRESH
 from plugins.auth.registration.tokens import RegistrationTokens
 from tests.plugins.auth.browser import EMAIL, Page
 from tests.plugins.auth.clients.node import script
-from tests.plugins.auth.oauth.conftest import here
 from tests.plugins.auth.oauth.relying import CALLBACK, ISSUER, Place, place, send, walk
 
-__all__ = ["here"]
 BYE = "https://app.example.org/bye"
+
+
+@pytest.fixture
+async def here(tmp_path: Path, sql: Sql, sql_url: str) -> AsyncIterator[Place]:
+    async with place(tmp_path, sql, sql_url, guard=', dpop: "http://localhost"') as found:
+        yield found
 
 
 async def test_it_registers_pushes_proves_its_key_and_logs_out(here: Place, sql: Sql) -> None:
@@ -30,6 +35,7 @@ async def test_it_registers_pushes_proves_its_key_and_logs_out(here: Place, sql:
         "redirect_uri": CALLBACK,
         "bye": BYE,
         "scope": "openid email",
+        "api": "http://localhost/api",
     }
     async with script("going_further.mjs", told) as program:
         asked = await walk(ada, (await program.said()).removeprefix("http://localhost"))
@@ -41,6 +47,7 @@ async def test_it_registers_pushes_proves_its_key_and_logs_out(here: Place, sql:
     assert result["parameters"] == ["client_id", "request_uri"]
     assert [each.lower() for each in result["kinds"]] == ["dpop", "dpop"]
     assert result["userinfo"]["email"] == EMAIL
+    assert result["guarded"] == 204
     left = await walk(ada, result["leaving"].removeprefix("http://localhost"))
     assert left == {"state": "left"}
     assert "/login" in (await ada.get("/auth/account")).url
