@@ -224,6 +224,7 @@ class Auth(Plugin[AuthOptions]):
             directory=self._directory,
             sessions=self._sessions,
             operators=self._operators,
+            identities=self._social.identities,
             clients=self._clients,
             keyring=keyring,
             client_changes=server.client_changes,

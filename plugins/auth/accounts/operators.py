@@ -70,7 +70,7 @@ class Operators:
             if row is None:
                 return None
             await enqueue(connection, "welcome", email, locale, now, account_id=row.id)
-            await _note(connection, "user_invited", row.id, actor, roles=row.roles)
+            await note(connection, "user_invited", row.id, actor, roles=row.roles)
         return account_of(row)
 
     async def give_role(self, account_id: str, role: str, actor: Actor) -> Account | None:
@@ -110,7 +110,7 @@ class Operators:
         now = int(self._clock())
         mine = accounts.c.id == account_id
         async with self._sql.write() as connection:
-            before = await _locked(connection, account_id)
+            before = await locked(connection, account_id)
             if before is None:
                 return None
             if roles is not None:
@@ -125,7 +125,7 @@ class Operators:
                 await self._moved(connection, before, row, now)
             known = {"roles": row.roles} if "roles" in changed else {}
             what = {"fields": " ".join(sorted(changed)), **known}
-            await _note(connection, _event(changed, row), account_id, actor, **what)
+            await note(connection, _event(changed, row), account_id, actor, **what)
             await moved(connection)
         return account_of(row)
 
@@ -143,7 +143,7 @@ class Operators:
             await self._changes.left(connection, account_id)
             await links.drop(connection, account_id)
             await enqueue(connection, "reset", row.email, row.locale, now, account_id=account_id)
-            await _note(connection, "password_reset_required", account_id, actor)
+            await note(connection, "password_reset_required", account_id, actor)
         return True
 
     async def set_password(self, account: Account, password: str, actor: Actor) -> None:
@@ -152,23 +152,23 @@ class Operators:
         encoded = await self._directory.encoded(password, actor.address, about)
         async with self._sql.write() as connection:
             await self._changes.changed_password(connection, account.id, encoded, actor.address)
-            await _note(connection, "password_set", account.id, actor)
+            await note(connection, "password_set", account.id, actor)
 
     async def unlock(self, account: Account, actor: Actor) -> None:
         """Failures of this account are forgotten; those of addresses are not."""
         async with self._sql.write() as connection:
             subject = f"password {policy.key_of(account.email)}"
             await self._directory.attempts.succeeded(connection, subject)
-            await _note(connection, "user_unlocked", account.id, actor)
+            await note(connection, "user_unlocked", account.id, actor)
 
     async def delete(self, account_id: str, actor: Actor) -> bool:
         """Whether there was such an account. Raises LastAdmin."""
         async with self._sql.write() as connection:
-            if await _locked(connection, account_id) is None:
+            if await locked(connection, account_id) is None:
                 return False
             async with admin_kept(connection, accounts.c.id == account_id):
                 await self._changes.removed(connection, account_id)
-            await _note(connection, "user_deleted", account_id, actor)
+            await note(connection, "user_deleted", account_id, actor)
             await moved(connection)
         return True
 
@@ -177,7 +177,7 @@ class Operators:
         async with self._sql.write() as connection:
             ended = await self._sessions.end_all(connection, account_id, only=session_id)
             if ended:
-                await _note(connection, "sessions_revoked", account_id, actor, count=len(ended))
+                await note(connection, "sessions_revoked", account_id, actor, count=len(ended))
         return len(ended)
 
     async def _moved(self, connection: AsyncConnection, before: Any, row: Any, now: int) -> None:
@@ -186,7 +186,7 @@ class Operators:
             await enqueue(connection, letter, to, row.locale, now, account_id=row.id)
 
 
-async def _locked(connection: AsyncConnection, account_id: str) -> Any:
+async def locked(connection: AsyncConnection, account_id: str) -> Any:
     """Its row, which stays as it is until the block ends."""
     one = sa.select(accounts).where(accounts.c.id == account_id)
     return (await connection.execute(one.with_for_update())).first()
@@ -198,7 +198,7 @@ def _event(changed: set[str], row: Any) -> str:
     return "user_updated"
 
 
-async def _note(
+async def note(
     connection: AsyncConnection, event: str, account: str, actor: Actor, **details: Any
 ) -> None:
     name, address = actor

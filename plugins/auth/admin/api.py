@@ -7,6 +7,7 @@ from plugins.auth.access.rooms import Access
 from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.operators import Operators
 from plugins.auth.accounts.sessions import Sessions
+from plugins.auth.accounts.ways_in import WaysIn
 from plugins.auth.admin.clients import ClientsApi
 from plugins.auth.admin.groups import GroupsApi
 from plugins.auth.admin.keys import KeysApi
@@ -16,10 +17,12 @@ from plugins.auth.admin.organisations import OrganisationsApi
 from plugins.auth.admin.people import PeopleApi
 from plugins.auth.admin.roles import RolesApi
 from plugins.auth.admin.service_accounts import ServiceAccountsApi
+from plugins.auth.admin.ways_in import WaysInApi
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.oauth.client_changes import ClientChanges
 from plugins.auth.oauth.clients import Clients
 from plugins.auth.registration.members import Rules
+from plugins.auth.social.identities import Identities
 
 
 def operations(
@@ -28,6 +31,7 @@ def operations(
     directory: Directory,
     sessions: Sessions,
     operators: Operators,
+    identities: Identities,
     clients: Clients,
     keyring: Keyring,
     client_changes: ClientChanges,
@@ -36,6 +40,7 @@ def operations(
 ) -> list[Operation]:
     return [
         *PeopleApi(sql, directory, sessions, operators).operations(),
+        *WaysInApi(directory, WaysIn(sql, sessions), identities).operations(),
         *ClientsApi(clients, client_changes, rules).operations(),
         *KeysApi(keyring).operations(),
         *LogApi(sql).operations(),

@@ -102,7 +102,7 @@ class Identities:
         """
         async with self._sql.write() as connection:
             has_password = await lock(connection, account.id)
-            rows = await self._of(connection, account.id)
+            rows = await connected_to(connection, account.id)
             gone = next((each for each in rows if each.id == identity), None)
             if gone is None or not (
                 has_password or len(rows) > 1 or (await held(connection, account.id)).passkeys
@@ -118,7 +118,7 @@ class Identities:
 
     async def of_account(self, account_id: str) -> list[Identity]:
         async with self._sql.read() as connection:
-            return await self._of(connection, account_id)
+            return await connected_to(connection, account_id)
 
     async def keep(self, holder: str, person: Person, provider: str) -> None:
         """For whoever logs in with this browser within ten minutes and says that it is theirs."""
@@ -209,22 +209,6 @@ class Identities:
         add = insert(self._sql, identities).values(values).on_conflict_do_nothing()
         return (await connection.execute(add.returning(identities.c.subject))).first() is not None
 
-    async def _of(self, connection: AsyncConnection, account_id: str) -> list[Identity]:
-        mine = sa.select(identities).where(identities.c.account_id == account_id)
-        query = mine.order_by(identities.c.created_at, identities.c.subject).limit(100)
-        return [
-            Identity(
-                _id(row.issuer, row.subject),
-                row.issuer,
-                row.subject,
-                row.provider,
-                row.email,
-                row.created_at,
-                row.used_at,
-            )
-            for row in await connection.execute(query)
-        ]
-
     async def _tell(
         self, connection: AsyncConnection, account: Account, event: str, provider: str, address: str
     ) -> None:
@@ -237,6 +221,23 @@ class Identities:
     def _waits(self, holder: str) -> tuple[sa.ColumnElement[bool], ...]:
         now = int(self._clock())
         return (found.c.holder == digest(holder), found.c.expires_at > now)
+
+
+async def connected_to(connection: AsyncConnection, account_id: str) -> list[Identity]:
+    mine = sa.select(identities).where(identities.c.account_id == account_id)
+    query = mine.order_by(identities.c.created_at, identities.c.subject).limit(100)
+    return [
+        Identity(
+            _id(row.issuer, row.subject),
+            row.issuer,
+            row.subject,
+            row.provider,
+            row.email,
+            row.created_at,
+            row.used_at,
+        )
+        for row in await connection.execute(query)
+    ]
 
 
 def _same(person: Person) -> tuple[sa.ColumnElement[bool], ...]:
