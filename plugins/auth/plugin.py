@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -77,7 +78,10 @@ class Auth(Plugin[AuthOptions]):
         self._figures = figures = Figures(context.metrics, context.name)
         self._hashing = Hashing(people.hash_memory, people.hash_passes, figures.waited)
         self._sessions = Sessions(sql, people, options.issuer)
-        self._directory = Directory(sql, people, self._hashing, locked_out=figures.locked_out)
+        words = (options.name, urlsplit(options.issuer).hostname or "")
+        self._directory = Directory(
+            sql, people, self._hashing, locked_out=figures.locked_out, words=words
+        )
         self._changes = Changes(sql, self._directory, self._sessions)
         self._operators = Operators(sql, self._directory, self._sessions, self._changes)
         self._epochs = Epochs(sql, context.broadcast)

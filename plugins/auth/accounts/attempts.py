@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from ipaddress import IPv6Address
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +16,13 @@ from plugins.auth.accounts.tables import attempts
 
 PAUSE, LONGEST_PAUSE, DOUBLINGS = 60, 3600, 6
 FORGOTTEN = 86400
+
+
+class Counted(NamedTuple):
+    """wait: seconds, 0 for none. last: if it is a failure, pauses begin."""
+
+    wait: int
+    last: bool
 
 
 class Attempts:
@@ -29,6 +37,10 @@ class Attempts:
 
         One statement: of parallel calls exactly `free` are let through.
         """
+        return (await self.counted(connection, subject, free)).wait
+
+    async def counted(self, connection: AsyncConnection, subject: str, free: int) -> Counted:
+        """The same, and whether it is the one that pauses follow on."""
         now, key = int(self._clock()), _key(subject)
         fresh = attempts.c.forget_at <= now
         count = sa.case((fresh, 1), else_=attempts.c.count + 1)
@@ -45,10 +57,10 @@ class Attempts:
             )
             .returning(attempts.c.count)
         )
-        if (await connection.execute(statement)).first() is not None:
-            return 0
+        if (number := (await connection.execute(statement)).scalar()) is not None:
+            return Counted(0, number == free)
         found = await connection.execute(sa.select(attempts.c.open_at).where(attempts.c.key == key))
-        return max(1, (found.scalar() or 0) - now)
+        return Counted(max(1, (found.scalar() or 0) - now), False)
 
     async def succeeded(self, connection: AsyncConnection, subject: str) -> None:
         """It was no failure: nothing of this subject's is held against it any more."""

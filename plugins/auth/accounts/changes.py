@@ -13,6 +13,7 @@ from backends.errors import Conflict
 from backends.sql import Sql
 from plugins.auth.access.exporting import held
 from plugins.auth.access.leaving import forget
+from plugins.auth.access.tables import api_keys
 from plugins.auth.accounts import links, policy
 from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.admins import admin_kept
@@ -81,9 +82,11 @@ class Changes:
         Second factors stay: a mailbox is not enough to get past them (ASVS 5.0 6.4.3).
         Raises WeakPassword and Overloaded, and the link remains good.
         """
-        if not await self.reset_works(token):
+        async with self._sql.read() as connection:
+            seen = await links.seen(connection, "reset", token, int(self._clock()))
+        if seen is None:
             return False
-        encoded = await self._directory.encoded(password, address)
+        encoded = await self._directory.encoded(password, address, (seen.email,))
         now = int(self._clock())
         async with self._sql.write() as connection:
             link = await links.take(connection, "reset", token, now)
@@ -92,13 +95,15 @@ class Changes:
             mine = sa.and_(
                 accounts.c.id == link.account_id, accounts.c.email_key == policy.key_of(link.email)
             )
-            await _drop_unproved(connection, link.account_id)
+            dropped = await _drop_unproved(connection, link.account_id)
             changed = accounts.update().where(mine).values(email_verified=True)
             if not (await connection.execute(changed)).rowcount:
                 return False
             subject = f"password {policy.key_of(link.email)}"
             await self._directory.attempts.succeeded(connection, subject)
             await self.changed_password(connection, link.account_id, encoded, address)
+            if dropped:
+                await moved(connection)
         return True
 
     async def set_password(
@@ -298,11 +303,14 @@ async def _listed(
     return [dict(zip(names, row, strict=True)) for row in await connection.execute(query)]
 
 
-async def _drop_unproved(connection: AsyncConnection, account_id: str) -> None:
+async def _drop_unproved(connection: AsyncConnection, account_id: str) -> int:
     """Whoever made the account before its address was confirmed may have been somebody else, and
-    gets in no more by a passkey or an identity of theirs."""
+    gets in no more by a passkey, an identity or a key of theirs. How much there was."""
     unproved = sa.select(accounts.c.id).where(
         accounts.c.id == account_id, ~accounts.c.email_verified
     )
-    for table in (passkeys, identities):
-        await connection.execute(table.delete().where(table.c.account_id.in_(unproved)))
+    dropped = 0
+    for column in (passkeys.c.account_id, identities.c.account_id, api_keys.c.owner_id):
+        gone = await connection.execute(sa.delete(column.table).where(column.in_(unproved)))
+        dropped += gone.rowcount
+    return dropped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import sqlalchemy as sa
@@ -27,7 +27,8 @@ LETTERS_FREE = 5
 
 
 class Directory:
-    """Who has an account. clock: UTC seconds since 1970. locked_out: told of each refusal."""
+    """Who has an account. clock: UTC seconds since 1970. locked_out: told of each refusal. words:
+    what this place is called, so that passwords are not made of it."""
 
     def __init__(
         self,
@@ -35,8 +36,11 @@ class Directory:
         options: AccountOptions,
         hashing: Hashing,
         clock: Callable[[], float] = time.time,
+        *,
         locked_out: Callable[[], None] = lambda: None,
+        words: Sequence[str] = (),
     ) -> None:
+        self._words = words
         self._locked_out = locked_out
         self._sql = sql
         self._options = options
@@ -51,11 +55,11 @@ class Directory:
         return account_of(row) if row is not None else None
 
     async def encoded(self, password: str, address: str, about: tuple[str, ...] = ()) -> str:
-        """The hash of a new password. Raises WeakPassword and Overloaded."""
+        """The hash of a new password. about: the person. Raises WeakPassword and Overloaded."""
         options = self._options
-        client = block_of(address)
+        client, words = block_of(address), policy.words_of(*about, *self._words)
         judge = partial(
-            policy.check, password, options.password_length, options.password_score, about
+            policy.check, password, options.password_length, options.password_score, words
         )
         await self._hashing.run(judge, client)
         return await self._hashing.hash(password, client)
@@ -78,7 +82,7 @@ class Directory:
         Raises BadEmail, WeakPassword and Overloaded.
         """
         email = policy.address_of(email)
-        encoded = await self.encoded(password, address, (email, email.partition("@")[0], name))
+        encoded = await self.encoded(password, address, (email, name))
         now = int(self._clock())
         async with self._sql.write() as connection:
             made = await self.add(
@@ -153,7 +157,7 @@ class Directory:
         Takes as long for an address nobody has.
         """
         key = policy.key_of(email)
-        await self._count(f"password {key}", address)
+        last = await self._count(f"password {key}", address)
         async with self._sql.read() as connection:
             found = await connection.execute(sa.select(accounts).where(accounts.c.email_key == key))
             row = found.first()
@@ -165,6 +169,8 @@ class Directory:
             async with self._sql.write() as connection:
                 account = row.id if row is not None else None
                 await record(connection, "login_failed", account=account, address=address)
+                if last:  # whether or not there is such an account
+                    await enqueue(connection, "guessed", email[:254], "en", int(self._clock()))
             raise WrongPassword("wrong e-mail address or password")
         renewed = None
         if self._hashing.outdated(row.password):
@@ -178,19 +184,21 @@ class Directory:
             raise Unverified("the e-mail address has yet to be confirmed")
         return account_of(row)
 
-    async def _count(self, subject: str, address: str) -> None:
-        """Raises LockedOut, with what was counted written."""
+    async def _count(self, subject: str, address: str) -> bool:
+        """Whether pauses follow if it is wrong. Raises LockedOut, with what was counted written."""
         options = self._options
         block = f"address {block_of(address)}"
         async with self._sql.write() as connection:
-            wait = await self.attempts.begin(connection, block, options.address_failures)
-            if not wait:
-                wait = await self.attempts.begin(connection, subject, options.account_failures)
-                if wait:
+            counted = await self.attempts.counted(connection, block, options.address_failures)
+            if not counted.wait:
+                free = options.account_failures
+                counted = await self.attempts.counted(connection, subject, free)
+                if counted.wait:
                     await record(connection, "locked_out", address=address)
-        if wait:
+        if counted.wait:
             self._locked_out()
-            raise LockedOut(wait)
+            raise LockedOut(counted.wait)
+        return counted.last
 
     async def _forgive(self, connection: AsyncConnection, subject: str, address: str) -> None:
         block = f"address {block_of(address)}"

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from plugins.auth.accounts.tables import links
+from plugins.auth.mail.tables import outbox
 
 LASTS = {
     "verify": 86400,
@@ -71,7 +72,9 @@ async def seen(connection: AsyncConnection, purpose: str, token: str, now: int) 
 
 
 async def drop(connection: AsyncConnection, account_id: str) -> None:
-    """All links of the account."""
+    """All links of the account, and those of letters that wait to be sent."""
+    mine, linked = outbox.c.account_id == account_id, outbox.c.letter.in_(LASTS)
+    await connection.execute(outbox.delete().where(mine, linked))
     await connection.execute(links.delete().where(links.c.account_id == account_id))
 
 

@@ -13,7 +13,8 @@ class AccountOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Safe when left out.
 
     registration: whether people may make themselves an account. verified_email: whether they
-    must confirm their address before they can log in. password_score: the least that zxcvbn
+    must confirm their address before they can log in. second_factor: whether everybody must have
+    one; who has none sets it up before anything else. password_score: the least that zxcvbn
     must give, 0 to 4. hash_memory: KiB, hash_passes: of Argon2id.
     account_failures, address_failures: wrong passwords before pauses begin; a pause is a
     minute and doubles up to an hour. session_idle, session_absolute: seconds.
@@ -22,6 +23,7 @@ class AccountOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     registration: bool = True
     verified_email: bool = False
+    second_factor: bool = False
     password_length: Annotated[int, msgspec.Meta(ge=8, le=64)] = 8
     password_score: Annotated[int, msgspec.Meta(ge=0, le=4)] = 2
     hash_memory: Annotated[int, msgspec.Meta(ge=19456, le=2**20)] = 19456

@@ -32,8 +32,15 @@ def key_of(email: str) -> str:
     return unicodedata.normalize("NFC", email.strip().lower())[:254]
 
 
+def words_of(*texts: str) -> tuple[str, ...]:
+    """What a password may not be made of (ASVS 5.0 6.1.2): these, and each word of theirs."""
+    parts = ((text, *text.split("@"), *re.split(r"[\W_]+", text)) for text in texts)
+    each = (part for some in parts for part in some)
+    return tuple(dict.fromkeys(part for part in each if len(part) > 2))
+
+
 def check(password: str, least_length: int, least_score: int, about: tuple[str, ...]) -> None:
-    """Blocks for up to 30 ms. about: what else is known of the person. Raises WeakPassword.
+    """Blocks for up to 30 ms. about: words that are easy to guess here. Raises WeakPassword.
 
     No rule asks for kinds of characters, and nothing is cut off or changed.
     """
@@ -45,7 +52,7 @@ def check(password: str, least_length: int, least_score: int, about: tuple[str, 
         raise WeakPassword("common")
     from zxcvbn import zxcvbn  # noqa: PLC0415 - a second and some MB that most workers never need
 
-    score = zxcvbn(password[:SCORED], user_inputs=[each for each in about if each])["score"]
+    score = zxcvbn(password[:SCORED], user_inputs=list(about))["score"]
     if score < least_score:
         raise WeakPassword("guessable")
 

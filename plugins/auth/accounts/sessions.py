@@ -23,8 +23,8 @@ from plugins.auth.cookies import cookie_of
 
 OnEnd = Callable[[AsyncConnection, Sequence[str]], Awaitable[None]]
 WAITING = RECENT = 600
-TOUCHED = 60
-"""Seconds between notes of when a session was last seen."""
+TOUCHED = LEEWAY = 60
+"""Seconds between notes of when a session was last seen; that other clocks may be off by."""
 LIVES = sa.and_(
     sessions.c.expires_at > sa.bindparam("now"), sessions.c.seen_at > sa.bindparam("unused")
 )
@@ -129,11 +129,13 @@ class Sessions:
         amr: tuple[str, ...],
         waiting: bool = False,
         onward: bool = False,
+        auth_time: int | None = None,
     ) -> str:
         """Its id. The cookie is new each time, and the one before is good no more.
 
         Who logs in again goes on with the session, and what hangs on it; of somebody else it ends.
-        onward: it must be going on, or nothing begins and the id is empty.
+        onward: it must be going on, or nothing begins and the id is empty. auth_time: when another
+        provider says that it asked the person, if that was not just now.
         """
         now = int(self._clock())
         token = secrets.token_urlsafe(32)
@@ -142,7 +144,7 @@ class Sessions:
             "hash": _hash(token),
             "id": secrets.token_hex(16),
             "account_id": account_id,
-            "auth_time": now,
+            "auth_time": now if auth_time is None or auth_time > now - LEEWAY else auth_time,
             "created_at": now,
             "seen_at": now,
             "expires_at": now + lasts,

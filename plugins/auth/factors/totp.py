@@ -94,7 +94,7 @@ class Totp:
 
         Raises LockedOut: failures are the account's, whichever sessions they come from.
         """
-        await self._count(account_id)
+        last = await self._count(account_id)
         code = code.replace(" ", "").lower()
         if len(code) == 6 and code.isascii() and code.isdigit():
             how = "otp" if await self._spend(account_id, code, confirmed=True) else None
@@ -103,6 +103,9 @@ class Totp:
         async with self._sql.write() as connection:
             if how:
                 await self._attempts.succeeded(connection, f"code {account_id}")
+            elif last:
+                now = int(self._clock())
+                await enqueue(connection, "halfway", "", "en", now, account_id=account_id)
             event = "recovery_code_used" if how == "kba" else "code_used" if how else "code_failed"
             await record(connection, event, account=account_id, address=address)
         return how
@@ -149,11 +152,13 @@ class Totp:
             connection, "factor", account.email, account.locale, now, account_id=account.id
         )
 
-    async def _count(self, account_id: str) -> None:
+    async def _count(self, account_id: str) -> bool:
+        """Whether pauses follow if it is wrong. Raises LockedOut."""
         async with self._sql.write() as connection:
-            wait = await self._attempts.begin(connection, f"code {account_id}", FREE)
-        if wait:
-            raise LockedOut(wait)
+            counted = await self._attempts.counted(connection, f"code {account_id}", FREE)
+        if counted.wait:
+            raise LockedOut(counted.wait)
+        return counted.last
 
     async def _secret(self, account_id: str) -> tuple[str, bool]:
         """And whether it is confirmed; empty when there is none."""

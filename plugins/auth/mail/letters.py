@@ -77,6 +77,17 @@ ENGLISH = {
         "It no longer logs in to your account. If it was not you, choose a new password at "
         "once:\n\n{link}",
     ),
+    "guessed": Letter(
+        "Somebody tries to log in to your account",
+        "Wrong passwords were sent for your account, so many that it takes a pause. If it was not "
+        "you, there is nothing to do while nobody else knows your password, and a second factor "
+        "makes you safer still. To choose a new one, which also ends the pause:\n\n{link}",
+    ),
+    "halfway": Letter(
+        "Somebody may know your password",
+        "The password of your account was followed by wrong codes, so many that it takes a pause. "
+        "If it was not you, choose a new password at once:\n\n{link}",
+    ),
     "identity": Letter(
         "The ways to log in to your account have changed",
         "An identity of another provider was connected to your account or disconnected from it. "
@@ -148,6 +159,18 @@ SPANISH = {
         "Se quitó una llave de acceso de tu cuenta",
         "Ya no sirve para entrar en tu cuenta. Si no fuiste tú, elige enseguida una contraseña "
         "nueva:\n\n{link}",
+    ),
+    "guessed": Letter(
+        "Alguien intenta entrar en tu cuenta",
+        "Se enviaron contraseñas erróneas para tu cuenta, tantas que ahora hay una pausa. Si no "
+        "fuiste tú, no tienes que hacer nada mientras nadie más sepa tu contraseña, y un segundo "
+        "factor te protege aún mejor. Para elegir una nueva, lo que también termina la pausa:"
+        "\n\n{link}",
+    ),
+    "halfway": Letter(
+        "Quizá alguien sabe tu contraseña",
+        "A la contraseña de tu cuenta siguieron códigos erróneos, tantos que ahora hay una pausa. "
+        "Si no fuiste tú, elige enseguida una contraseña nueva:\n\n{link}",
     ),
     "identity": Letter(
         "Han cambiado las formas de entrar en tu cuenta",

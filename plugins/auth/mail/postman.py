@@ -10,6 +10,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backends.errors import BackendError
 from backends.sql import Sql
@@ -29,6 +30,7 @@ PAGES = {
     "invite": "/account/organisations/join",
     "welcome": "/reset",
 }
+WARNINGS = frozenset({"guessed", "halfway"})
 PLAIN = {"known": "/login", "nobody": "/register"}
 
 log = logging.getLogger("gateway.auth.mail")
@@ -92,6 +94,9 @@ class Postman:
         if row is None:
             return True  # another took it
         message = await self._letter(row, now)
+        if message is None:
+            await self._done(row)
+            return True
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._send(message)
@@ -111,21 +116,29 @@ class Postman:
         async with self._sql.read() as connection:
             return int((await connection.execute(query)).scalar_one())
 
-    async def _letter(self, row: Any, now: int) -> EmailMessage:
-        letter, account_id, to = row.letter, row.account_id, row.email
+    async def _letter(self, row: Any, now: int) -> EmailMessage | None:
+        """None for one that is to nobody, or was taken back."""
+        letter, account_id, to, locale = row.letter, row.account_id, row.email, row.locale
         async with self._sql.write() as connection:
-            if letter == "reset":
-                key = accounts.c.email_key == key_of(row.email)
-                whose = sa.select(accounts.c.id, accounts.c.email).where(key, ~accounts.c.disabled)
-                found = (await connection.execute(whose)).first()
+            kept = sa.select(outbox.c.id).where(outbox.c.id == row.id).with_for_update()
+            if (await connection.execute(kept)).first() is None:
+                return None
+            if letter in WARNINGS:
+                found = await _whose(connection, row)
+                if found is None:
+                    return None
+                to, locale = found.email, found.locale
+            elif letter == "reset":
+                found = await _whose(connection, row)
                 letter = "reset" if found else "nobody"
-                account_id, to = found or (None, to)  # as the account has it, not as it was typed
+                if found is not None:  # as the account has it, not as it was typed
+                    account_id, to = found.id, found.email
             if letter in PAGES:
                 token = await links.make(connection, letter, account_id, to, now)
                 link = f"{self._issuer}{PAGES[letter]}?token={token}"
             else:
                 link = self._issuer + PLAIN.get(letter, "/forgot")
-        return written(letter, row.locale, link, to, self._sender)
+        return written(letter, locale, link, to, self._sender)
 
     async def _done(self, row: Any) -> None:
         async with self._sql.write() as connection:
@@ -143,6 +156,15 @@ class Postman:
         async with self._sql.write() as connection:
             await connection.execute(later.values(next_at=now + 30 * 2**row.tries))
         self._told("later")
+
+
+async def _whose(connection: AsyncConnection, row: Any) -> Any:
+    """The account that a letter is about, by its id or else its address."""
+    mine = accounts.c.email_key == key_of(row.email)
+    if row.account_id is not None:
+        mine = accounts.c.id == row.account_id
+    columns = (accounts.c.id, accounts.c.email, accounts.c.locale)
+    return (await connection.execute(sa.select(*columns).where(mine, ~accounts.c.disabled))).first()
 
 
 def transport(options: MailOptions) -> Send:

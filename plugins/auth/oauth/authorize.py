@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -146,6 +147,8 @@ class Authorize:
         client = want.client
         since = self._asked_at.read(client.id, carried) if carried else None
         session = await self._rooms.sessions.current(request)
+        if session is not None and await self._rooms.lacks_factor(session):
+            want = replace(want, acr_values=("aal2",))
         if session is None or not suffices(want, session, since, self._now()):
             if "none" in want.prompt:
                 raise OAuthError("login_required", "the person has to log in")

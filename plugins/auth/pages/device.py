@@ -37,7 +37,8 @@ class DevicePage:
     async def page(self, request: web.Request) -> web.StreamResponse:
         """The code of `verification_uri_complete` is filled in, and has to be sent nevertheless."""
         code = _shown(request.query.get("user_code", ""))
-        if await self._rooms.sessions.current(request) is None:
+        session = await self._rooms.sessions.current(request)
+        if session is None or await self._rooms.lacks_factor(session):
             return self._log_in(code)
         return self._rooms.pages.render(request, "device.html", code=code)
 
@@ -45,7 +46,7 @@ class DevicePage:
         rooms, form = self._rooms, await self._rooms.form(request)
         code = _shown(form.get("user_code", ""))
         session = await rooms.sessions.current(request)
-        if session is None:
+        if session is None or await self._rooms.lacks_factor(session):
             return self._log_in(code)
         try:
             asked = await self._asked(request, session, code)
@@ -126,7 +127,8 @@ class DevicePage:
     def _log_in(self, code: str) -> web.StreamResponse:
         pages = self._rooms.pages
         path = f"{pages.base}/device" + (f"?user_code={code}" if code else "")
-        return pages.redirect(f"/login?continue={quote(path, safe='/')}")
+        acr = "&acr=aal2" if self._rooms.options.second_factor else ""
+        return pages.redirect(f"/login?continue={quote(path, safe='/')}{acr}")
 
 
 def _shown(typed: str) -> str:

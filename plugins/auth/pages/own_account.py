@@ -84,7 +84,7 @@ class OwnAccount:
     async def password_page(
         self, request: web.Request, account: Account, session: Session
     ) -> web.StreamResponse:
-        if again := await self._without_password(request, account, session):
+        if again := await self._unproved(request, account, session):
             return again
         return self._rooms.pages.render(request, "password.html", **await self._values(account))
 
@@ -92,7 +92,7 @@ class OwnAccount:
         self, request: web.Request, account: Account, session: Session
     ) -> web.StreamResponse:
         rooms, form = self._rooms, await self._rooms.form(request)
-        if again := await self._without_password(request, account, session):
+        if again := await self._unproved(request, account, session):
             return again
         try:
             await self._prove(request, account, form)
@@ -112,7 +112,7 @@ class OwnAccount:
     async def email_page(
         self, request: web.Request, account: Account, session: Session
     ) -> web.StreamResponse:
-        return await self._without_password(request, account, session) or self._rooms.pages.render(
+        return await self._unproved(request, account, session) or self._rooms.pages.render(
             request, "email.html", email="", account=account
         )
 
@@ -120,7 +120,7 @@ class OwnAccount:
         self, request: web.Request, account: Account, session: Session
     ) -> web.StreamResponse:
         rooms, form = self._rooms, await self._rooms.form(request)
-        if again := await self._without_password(request, account, session):
+        if again := await self._unproved(request, account, session):
             return again
         email = form.get("email", "")[:254]
         try:
@@ -154,6 +154,10 @@ class OwnAccount:
         self, request: web.Request, account: Account, session: Session
     ) -> web.StreamResponse:
         rooms, form = self._rooms, await self._rooms.form(request)
+        if not rooms.sessions.recent(session) and (
+            again := await rooms.asked_again(request, account, session)
+        ):
+            return again
         which = form.get("session", "")
         if which == "others":
             await rooms.changes.end_others(account.id, session.id)
@@ -169,8 +173,10 @@ class OwnAccount:
         return self._rooms.pages.redirect("/account")
 
     async def export(
-        self, _request: web.Request, account: Account, _session: Session
+        self, request: web.Request, account: Account, session: Session
     ) -> web.StreamResponse:
+        if again := await self._rooms.asked_again(request, account, session):
+            return again
         found = orjson.dumps(
             await self._rooms.changes.exported(account), option=orjson.OPT_INDENT_2
         )
@@ -180,7 +186,7 @@ class OwnAccount:
     async def close_page(
         self, request: web.Request, account: Account, session: Session
     ) -> web.StreamResponse:
-        return await self._without_password(request, account, session) or self._rooms.pages.render(
+        return await self._unproved(request, account, session) or self._rooms.pages.render(
             request, "close.html", account=account
         )
 
@@ -188,7 +194,7 @@ class OwnAccount:
         self, request: web.Request, account: Account, session: Session
     ) -> web.StreamResponse:
         rooms, form = self._rooms, await self._rooms.form(request)
-        if again := await self._without_password(request, account, session):
+        if again := await self._unproved(request, account, session):
             return again
         try:
             await self._prove(request, account, form)
@@ -208,11 +214,14 @@ class OwnAccount:
             except WrongPassword as error:
                 raise WrongCurrent(str(error)) from None
 
-    async def _without_password(
+    async def _unproved(
         self, request: web.Request, account: Account, session: Session
     ) -> web.Response | None:
-        """Who has none proves who they are by logging in again."""
-        if account.has_password:
+        """Who has no password proves who they are by logging in again, and who has a second factor
+        by that as well, which a remembered device was not asked for (ASVS 5.0 7.5.1)."""
+        if account.has_password and not (
+            session.acr == "aal1" and any(await self._rooms.held(account.id))
+        ):
             return None
         return await self._rooms.asked_again(request, account, session)
 

@@ -39,6 +39,14 @@ from plugins.auth.social.social import Social
 
 NEEDED, WITHOUT = "/login/factor", "without"
 """Where people hear that they need a second factor; a parameter: they go on without."""
+SETTING_UP = frozenset(
+    (
+        NEEDED,
+        *("/account/totp", "/account/totp/qr.svg"),
+        *("/account/passkeys", "/account/passkeys/options"),
+    )
+)
+"""Pages of those who have none where they must have one."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Refused = Callable[[str, AccountError | str], None]
 Personal = Callable[[web.Request, Account, Session], Awaitable[web.StreamResponse]]
@@ -87,6 +95,12 @@ class Rooms:
     async def form(self, request: web.Request) -> dict[str, str]:
         """Raises BadForm."""
         return await fields(request, self.pages.csrf_cookie)
+
+    async def lacks_factor(self, session: Session) -> bool:
+        """Whether everybody must have a second factor, and this person has none."""
+        if not self.options.second_factor or session.acr == "aal2":
+            return False
+        return not any(await self.held(session.account_id))
 
     async def held(self, account_id: str) -> Held:
         return await self.passkeys.held(account_id)
@@ -143,6 +157,8 @@ class Rooms:
                 asked = request.path_qs if request.method == "GET" else request.path
                 there = quote(self.pages.base + asked, safe="/")
                 return self.pages.redirect(f"/login?continue={there}")
+            if request.path not in SETTING_UP and await self.lacks_factor(session):
+                return self.pages.redirect(NEEDED + self.onward(request.path))
             return await handler(request, account, session)
 
         return self.guarded(handle)
@@ -154,17 +170,20 @@ class Rooms:
         amr: tuple[str, ...],
         path: str,
         acr: str = "",
+        *,
+        auth_time: int | None = None,
     ) -> web.Response:
-        """After the first factor: the session, or the page that asks for the second."""
+        """After the first factor: the session, or the page that asks for the second. auth_time: of
+        the first, if it was not just now."""
         second = any(await self.held(account.id))
         known = acr != "aal2" and second and await self.devices.knows(request, account.id)
         if second and not known:
             response = self.pages.redirect("/login/code" + self.onward(path))
             await self.sessions.begin(request, response, account.id, amr=amr, waiting=True)
             return response
-        needed = acr == "aal2" and not second
+        needed = not second and (acr == "aal2" or self.options.second_factor)
         response = self.pages.redirect(NEEDED + self.onward(path) if needed else path)
-        await self.sessions.begin(request, response, account.id, amr=amr)
+        await self.sessions.begin(request, response, account.id, amr=amr, auth_time=auth_time)
         return response
 
     def onward(self, path: str) -> str:

@@ -90,7 +90,9 @@ class WithProvider:
             person, trip.provider, address(request), locale
         )
         if not isinstance(entered, Kept):
-            return await rooms.enter(request, entered, ("fed",), trip.onward)
+            return await rooms.enter(
+                request, entered, ("fed",), trip.onward, auth_time=person.auth_time
+            )
         if entered in {Kept.KNOWN, Kept.NOBODY}:
             await rooms.social.identities.keep(holder, person, trip.provider)
         return self._kept(request, entered)

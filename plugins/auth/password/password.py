@@ -71,6 +71,8 @@ class PasswordGrant:
         rooms, where = self._rooms, address(request)
         account = await rooms.directory.verify(sent["username"][:254], sent["password"], where)
         if not any(await rooms.held(account.id)):
+            if rooms.options.second_factor:
+                raise OAuthError("invalid_grant", "mfa_required: no second factor is set up")
             return account, ("pwd",)
         if "otp" not in sent:
             raise OAuthError("invalid_grant", "mfa_required: send the code of the app as otp")

@@ -10,12 +10,13 @@ from jwt import get_unverified_header
 
 from gateway.jose.ring import KeyRing
 from gateway.jose.verify import Refused, UnknownKey, Verified, Verifier
+from plugins.auth.accounts.sessions import RECENT
 from plugins.auth.social import protocol
 from plugins.auth.social.egress import Answer, ask, basic
 from plugins.auth.social.errors import Declined, Unreachable, Untrusted
 from plugins.auth.social.issuers import IssuerRule
 from plugins.auth.social.options import ProviderOptions
-from plugins.auth.social.person import LONGEST_SUBJECT, Person, text_of
+from plugins.auth.social.person import LONGEST_SUBJECT, Person, text_of, time_of
 from plugins.auth.social.published import Metadata, Published
 from plugins.auth.social.trips import Departure, Trip
 
@@ -25,7 +26,8 @@ log = logging.getLogger("gateway.auth.social")
 
 
 class OpenIdProvider:
-    """again: the `prompt` by which it asks whom it knows already. What it publishes is fetched when
+    """again: the `prompt` by which it asks whom it knows already; with `max_age` it has to say when
+    it did (OpenID Connect Core 3.1.2.1). What it publishes is fetched when
     somebody first comes, and kept fresh from then on."""
 
     def __init__(self, name: str, options: ProviderOptions, rule: IssuerRule, again: str) -> None:
@@ -39,7 +41,7 @@ class OpenIdProvider:
 
     async def leave(self, redirect_uri: str, trip: Departure, *, again: bool) -> str:
         metadata = await self._metadata()
-        more = {"prompt": self._again} if again else {}
+        more = {"prompt": self._again, "max_age": str(RECENT)} if again else {}
         return protocol.departure(
             metadata.authorization_endpoint,
             self._options.client_id,
@@ -149,7 +151,8 @@ class OpenIdProvider:
     def _person(self, issuer: str, subject: str, claims: dict[str, Any]) -> Person:
         email = text_of(claims.get("email"), 254)
         vouched = bool(email) and self._rule.vouches(claims)
-        return Person(issuer, subject, email, vouched, text_of(claims.get("name")))
+        name, asked = text_of(claims.get("name")), time_of(claims.get("auth_time"))
+        return Person(issuer, subject, email, vouched, name, asked)
 
 
 def taken(issuer: str, answer: Answer) -> dict[str, Any]:

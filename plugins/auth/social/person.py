@@ -10,7 +10,8 @@ LONGEST_SUBJECT = 255  # OpenID Connect Core section 2
 class Person(NamedTuple):
     """Keyed by issuer and subject (ASVS 5.0 6.8.1). email: empty if the provider gave none.
 
-    email_verified: whether the provider vouches that the mailbox is the person's.
+    email_verified: whether the provider vouches that the mailbox is the person's. auth_time: when
+    it asked the person, in UTC seconds since 1970; None if it does not say.
     """
 
     issuer: str
@@ -18,6 +19,14 @@ class Person(NamedTuple):
     email: str = ""
     email_verified: bool = False
     name: str = ""
+    auth_time: int | None = None
+
+
+def time_of(value: object) -> int | None:
+    """UTC seconds since 1970; None for what is no time."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**53:
+        return None
+    return int(value)
 
 
 def text_of(value: object, longest: int = 200) -> str:

@@ -141,6 +141,7 @@ async def test_a_secret_verifies_hs256(guarded):
 
 
 async def test_every_scope_is_required(by_file):
+    """ASVS 5.0 10.3.2."""
     guard = await by_file(scopes=["read", "write"])
     status, words = error(at_once(guard, bearer(ONE.token(scope="read"))))
     assert status == 403

@@ -1,10 +1,4 @@
-"""OWASP ASVS 5.0, chapters V6 and V7: one test an item, named by its number.
-
-Of log-in by other providers, 6.8.1 is in social/test_identities.py; 6.8.2, 10.2.1, 10.2.2 and
-10.5.1 to 10.5.4 are in social/test_attacks.py and social/test_openid.py.
-7.3.1 and 7.3.2, the times that end a session, are in accounts/test_sessions.py; 6.5.2, recovery
-codes at rest, in factors/test_totp.py.
-"""
+"""OWASP ASVS 5.0, chapters V6 and V7, on the pages; test_asvs_index.py finds all others."""
 
 from __future__ import annotations
 
@@ -21,11 +15,20 @@ import sqlalchemy as sa
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from backends.catalogue import Backends
+from backends.sql import Sql
+from plugins.auth.accounts.directory import Directory
+from plugins.auth.accounts.errors import WeakPassword
 from plugins.auth.accounts.links import LASTS
 from plugins.auth.accounts.tables import accounts, sessions
 from plugins.auth.factors.totp import STEP
 from tests.plugins.auth.browser import EMAIL, Browser, Place, place
-from tests.plugins.auth.people import PASSWORD
+from tests.plugins.auth.people import PASSWORD, People
+
+
+@pytest.fixture
+def sql_url(sqlite_url: str) -> str:
+    return sqlite_url
+
 
 OTHER = "copper-meadow-51-saddle"
 
@@ -82,12 +85,14 @@ async def test_6_2_1_a_password_has_eight_characters_at_least(here: Place) -> No
 async def test_6_2_2_and_3_a_password_is_changed_with_the_old_one_and_not_without(
     ada: Browser,
 ) -> None:
+    """ASVS 5.0 6.2.3."""
     path = "/auth/account/password"
     assert (await ada.submit(path, password=OTHER)).status == 401
     assert (await ada.submit(path, password=OTHER, current=PASSWORD)).status == 200
 
 
 async def test_6_2_4_and_12_common_and_breached_passwords_are_refused(here: Place) -> None:
+    """ASVS 5.0 6.2.12."""
     ordered = sorted(FREQUENCY_LISTS["passwords"])[::2000]
     assert len(ordered) == 15
     for password in ordered:
@@ -101,6 +106,7 @@ async def test_6_2_5_no_kind_of_character_is_asked_for(here: Place) -> None:
 async def test_6_2_6_and_7_passwords_are_hidden_and_can_be_pasted_and_filled_in(
     here: Place,
 ) -> None:
+    """ASVS 5.0 6.2.7."""
     for path in ("/auth/login", "/auth/register"):
         text = (await here.browser().get(path)).text
         field = re.search(r'<input id="password"[^>]*>', text)
@@ -125,6 +131,26 @@ async def test_6_2_9_long_passwords_are_taken_whole(here: Place) -> None:
     assert inside((await ada.log_in(password=long)).url)
 
 
+async def test_6_2_10_a_password_is_as_good_after_years(sql: Sql) -> None:
+    people = People(sql)
+    made = await people.ada()
+    people.clock.ahead = 20 * 365 * 86400
+    found = await people.directory.verify("ada@example.org", PASSWORD, "192.0.2.1")
+    assert found.id == made
+    people.hashing.stop()
+
+
+async def test_6_2_11_a_password_is_not_made_of_the_places_or_the_persons_name(sql: Sql) -> None:
+    people = People(sql)
+    words = ("Copperhollow Bank", "id.saddlewick.example")
+    here = Directory(sql, people.options, people.hashing, people.clock, words=words)
+    for password in ("copperhollow1", "Saddlewick!", "ada.lovelock", "wintermoor9"):
+        with pytest.raises(WeakPassword):
+            await here.encoded(password, "192.0.2.1", ("ada.lovelock@example.org", "Wintermoor"))
+        assert await people.directory.encoded(password, "192.0.2.1")
+    people.hashing.stop()
+
+
 async def test_6_3_1_guesses_are_stopped(here: Place, ada: Browser) -> None:
     thief = here.browser()
     form = {**(await thief.get("/auth/login")).hidden(), "email": EMAIL}
@@ -138,6 +164,17 @@ async def test_6_3_1_guesses_are_stopped(here: Place, ada: Browser) -> None:
 async def test_6_3_2_there_are_no_accounts_to_begin_with(here: Place, sqlite_url: str) -> None:
     assert (await here.browser().get("/auth/login")).status == 200
     assert await rows(sqlite_url, accounts) == []
+
+
+async def test_6_3_6_no_letter_logs_anybody_in(here: Place, ada: Browser) -> None:
+    other = here.browser()
+    confirms = await here.link("Confirm your e-mail address")
+    assert (await other.submit(confirms, "/auth/verify")).status == 200
+    assert not await signed_in(other)
+    await other.submit("/auth/forgot", email=EMAIL)
+    resets = await here.link("Choose a new password")
+    assert (await other.submit(resets, "/auth/reset", password=OTHER)).status == 200
+    assert not await signed_in(other)
 
 
 async def test_6_3_8_an_unknown_address_takes_as_long_as_a_wrong_password(
@@ -203,7 +240,17 @@ def cookie_of(browser: Browser) -> str:
 
 
 async def test_7_2_2_and_3_the_reference_is_opaque_and_has_256_bits(ada: Browser) -> None:
+    """ASVS 5.0 7.2.3."""
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", cookie_of(ada))
+
+
+async def test_7_2_1_a_session_is_what_the_table_says(
+    here: Place, ada: Browser, sqlite_url: str
+) -> None:
+    cookie = cookie_of(ada)
+    assert not await works(here, "A" * 43)
+    assert not await works(here, (await rows(sqlite_url, sessions))[0].id)
+    assert await works(here, cookie)
 
 
 async def test_7_2_4_each_log_in_makes_a_new_session_and_ends_the_old(
@@ -218,9 +265,14 @@ async def test_7_2_4_each_log_in_makes_a_new_session_and_ends_the_old(
 
 
 async def test_7_4_1_and_4_logging_out_ends_the_session_itself(here: Place, ada: Browser) -> None:
+    """ASVS 5.0 7.4.4."""
     before = cookie_of(ada)
     assert await works(here, before)
-    assert 'action="/auth/logout"' in (await ada.get("/auth/account")).text
+    first = (await ada.get("/auth/account")).text
+    places = re.findall(r'<a href="(/auth/account[^"]*)"', first.partition("</nav>")[0])
+    assert len(places) > 6
+    for path in places:
+        assert 'action="/auth/logout"' in (await ada.get(path)).text, path
     await ada.submit("/auth/logout")
     assert not await works(here, before)
 

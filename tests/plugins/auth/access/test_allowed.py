@@ -60,6 +60,7 @@ async def test_a_role_allows_what_its_permissions_cover(
 
 
 async def test_nobody_and_the_unknown_may_nothing(desk: Desk, allowed: Allowed) -> None:
+    """ASVS 5.0 10.3.3."""
     ada = await desk.person("ada")
     await desk.set_roles(ada, "admin")
     strangers = (

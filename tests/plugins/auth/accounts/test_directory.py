@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from email.message import EmailMessage
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from plugins.auth.accounts.hashing import Hashing
 from plugins.auth.accounts.options import AccountOptions
 from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.tables import events
+from plugins.auth.mail.postman import Postman
 from plugins.auth.mail.tables import outbox
 from tests.plugins.auth.people import ADDRESS, PASSWORD, People
 
@@ -128,6 +130,23 @@ class TestTheLock:
 
         found = Counter(await asyncio.gather(*map(guess, range(20))))
         assert found == {"WrongPassword": 10, "LockedOut": 10}
+
+    async def test_is_told_of_once_by_a_letter_to_whoever_has_the_account(
+        self, people: People
+    ) -> None:
+        """ASVS 5.0 6.3.5."""
+        await people.ada()
+        for email in ("ADA@example.org", "nobody@example.org"):
+            await asyncio.gather(*(outcome(people, "no", email) for _ in range(20)))
+        sent: list[tuple[str, str]] = []
+
+        async def send(message: EmailMessage) -> None:
+            sent.append((message["To"], message["Subject"]))
+
+        postman = Postman(people.sql, "https://id.example.org", "id@example.org", send)
+        while await postman.deliver():
+            pass
+        assert sent[1:] == [("ada@example.org", "Somebody tries to log in to your account")]
 
     async def test_keeps_the_right_password_out_for_a_minute_and_then_longer(
         self, people: People

@@ -120,6 +120,7 @@ async def test_who_logs_in_again_goes_on_and_somebody_else_does_not(rooms: Sessi
 
 
 async def test_it_ends_when_unused_and_in_any_case_later(people: People, rooms: Sessions) -> None:
+    """ASVS 5.0 7.3.1, 7.3.2."""
     browser = Browser(rooms)
     await browser.log_in("ada")
     people.clock.ahead += people.options.session_idle - 5

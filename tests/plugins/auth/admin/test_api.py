@@ -64,6 +64,7 @@ async def test_pages_of_users_have_each_once(desk: Desk) -> None:
 
 
 async def test_sessions_are_seen_and_end(desk: Desk, sql: Sql) -> None:
+    """ASVS 5.0 7.4.5."""
     ada = await desk.people.ada()
     for number in (1, 2, 3):
         await signed_in(sql, ada, number)

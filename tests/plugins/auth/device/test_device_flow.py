@@ -70,6 +70,7 @@ async def test_who_is_not_logged_in_comes_back_with_the_code(here: Place) -> Non
 
 
 async def test_guesses_are_bounded_and_forms_are_ours(here: Place) -> None:
+    """ASVS 5.0 6.6.3."""
     ada = await here.ada()
     form = await ada.get(PAGE)
     for _ in range(10):

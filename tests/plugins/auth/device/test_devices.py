@@ -52,6 +52,14 @@ async def test_a_device_that_was_allowed_is_redeemed_once_in_a_race(waiting: Wai
     assert {each.code for each in found if isinstance(each, OAuthError)} == {"invalid_grant"}
 
 
+async def test_6_6_2_what_a_person_allows_is_the_device_whose_code_it_is(waiting: Waiting) -> None:
+    before, asked, after = [await waiting.known.begin(CLIENT, []) for _ in range(3)]
+    assert await waiting.known.decide(asked.user_code, ADA, allowed=True)
+    for other in (before, after):
+        assert await waiting.error(other.device_code) == "authorization_pending"
+    assert await waiting.known.redeem(asked.device_code, CLIENT)
+
+
 async def test_who_asks_too_often_is_slowed_down(waiting: Waiting) -> None:
     code = (await waiting.known.begin(CLIENT, [])).device_code
     assert await waiting.error(code) == "authorization_pending"

@@ -58,6 +58,7 @@ async def test_a_public_clients_refresh_token_needs_the_same_key(here: Place) ->
 
 
 async def test_userinfo_takes_it_with_a_proof_for_that_request(here: Place) -> None:
+    """ASVS 5.0 10.3.5."""
     app, ada = await here.app(method=NONE), await here.ada()
     one, other = Holder(), Holder()
     token = (await redeem(app, one, await app.code(ada)))[1]["access_token"]

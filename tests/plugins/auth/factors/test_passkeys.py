@@ -101,6 +101,7 @@ async def test_of_ten_registrations_by_one_challenge_at_once_one_is_taken(
 async def test_what_is_not_signed_as_asked_is_refused(
     factor: Passkeys, ada: Account, key: Authenticator, wrong: str
 ) -> None:
+    """ASVS 5.0 6.5.7."""
     assert await add(factor, ada, key)
     if wrong in {"origin", "rp_id"}:
         setattr(key, wrong, "https://evil.example.org" if wrong == "origin" else "example.org")
@@ -135,6 +136,24 @@ async def test_an_answer_of_another_browser_or_a_late_one_is_refused(
     people.clock.ahead = 301
     assert await factor.check(BROWSER, late, ADDRESS) is None
     assert await use(factor, key) == ada.id
+
+
+async def test_6_7_1_nobody_puts_another_key_in_the_place_of_one(
+    people: People, factor: Passkeys, ada: Account, key: Authenticator
+) -> None:
+    assert await add(factor, ada, key)
+    other = Authenticator("id.example.org", "https://id.example.org")
+    other.id = key.id
+    assert not await add(factor, ada, other)
+    assert await use(factor, other) is None
+    assert await use(factor, key) == ada.id
+
+
+async def test_6_7_2_each_challenge_has_256_bits_of_its_own(factor: Passkeys, ada: Account) -> None:
+    asked = [await factor.ask(BROWSER) for _ in range(2)] + [await factor.offer(ada, BROWSER)]
+    challenges = {json.loads(each)["challenge"] for each in asked}
+    assert len(challenges) == 3
+    assert {len(each) for each in challenges} == {43}
 
 
 async def test_a_copy_is_found_by_its_count(

@@ -17,6 +17,7 @@ from plugins.auth.accounts.errors import LockedOut
 from plugins.auth.factors.tables import recovery_codes, totp
 from plugins.auth.factors.totp import Totp
 from plugins.auth.keys.at_rest import AtRest
+from plugins.auth.mail.tables import outbox
 from tests.plugins.auth.people import ADDRESS, People
 
 KEY = "a key of tests that is long enough, is it"
@@ -88,9 +89,13 @@ async def test_codes_of_twenty_guessers_are_checked_ten_times(people: People, fa
     wrong = f"{(int(app.now()) + 500_000) % 10**6:06d}"
     found = Counter(await asyncio.gather(*(tried(factor, account, wrong, n) for n in range(20))))
     assert found == {"None": 10, "locked": 10}
+    async with people.sql.read() as connection:
+        told = (await connection.execute(sa.select(outbox.c.letter))).scalars().all()
+    assert [each for each in told if each not in {"verify", "factor"}] == ["halfway"]
 
 
 async def test_no_secret_and_no_code_is_at_rest(people: People, factor: Totp) -> None:
+    """ASVS 5.0 6.5.2."""
     account = await ada(people)
     app, codes = await set_up(factor, account)
     async with people.sql.read() as connection:
@@ -100,6 +105,14 @@ async def test_no_secret_and_no_code_is_at_rest(people: People, factor: Totp) ->
     for secret in (app.secret, *codes):
         assert secret not in rows
         assert secret.replace("-", "") not in rows
+
+
+async def test_6_5_8_a_code_is_of_the_servers_clock(people: People, factor: Totp) -> None:
+    account = await ada(people)
+    app, _ = await set_up(factor, account)
+    people.clock.ahead = 3600
+    assert await tried(factor, account, app.at(int(time.time()) + 60)) == "None"
+    assert await tried(factor, account, app.at(int(people.clock()))) == "otp"
 
 
 @pytest.mark.parametrize("code", ["", "12345", "1234567", "١٢٣٤٥٦", "a" * 5000, "'; --"])

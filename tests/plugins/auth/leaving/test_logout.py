@@ -51,6 +51,7 @@ async def test_with_its_id_token_nobody_is_asked(here: Place) -> None:
 
 
 async def test_without_it_the_person_is_asked(here: Place) -> None:
+    """ASVS 5.0 10.6.2."""
     ada, app = await here.ada(), await shop(here)
     url = {"client_id": app.client.id, "post_logout_redirect_uri": BYE, "state": "x"}
     shown = await leave(ada, **url)
@@ -143,6 +144,7 @@ async def all_told(here: Place) -> bool:
 
 
 async def test_clients_hear_that_a_session_has_ended(here: Place) -> None:
+    """ASVS 5.0 7.6.1."""
     async with listening() as (listener, uri):
         ada, app = await here.ada(), await shop(here, backchannel_logout_uri=uri)
         silent = await here.app()

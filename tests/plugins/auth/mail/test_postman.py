@@ -105,6 +105,23 @@ async def test_how_to_choose_a_password_is_told_to_the_address_that_the_account_
     people.hashing.stop()
 
 
+async def test_a_letter_whose_link_was_taken_back_is_not_sent(sql: Sql) -> None:
+    mailbox = Mailbox()
+    mailbox.closed = True
+    await write(sql, "change")
+    await write(sql, "password")
+    clock = Clock()
+    while await postman(sql, mailbox, clock).deliver():
+        pass
+    async with sql.write() as connection:
+        await links.drop(connection, "ada")
+    mailbox.closed = False
+    clock.ahead += 3600
+    while await postman(sql, mailbox, clock).deliver():
+        pass
+    assert [each["Subject"] for each in mailbox.letters] == [ENGLISH["password"].subject]
+
+
 async def test_of_twenty_who_take_a_link_one_has_it(sql: Sql) -> None:
     async with sql.write() as connection:
         token = await links.make(connection, "reset", "ada", "ada@example.org", 0)

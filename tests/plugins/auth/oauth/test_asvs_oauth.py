@@ -1,29 +1,62 @@
-"""OWASP ASVS 5.0, chapter V10, what an authorization server does: named by its number.
-
-10.4.1 is in test_redirects.py, 10.4.2 in test_codes.py, 10.4.5 in test_refreshing.py, 10.4.9 and
-10.7.3 in test_authorize.py, 10.4.13 and 10.4.15 in pushed/test_pushed.py, 10.4.14 in
-dpop/test_proofs.py, and 10.2 and 10.5, of clients, where the plugin is one. 10.4.16, keys
-instead of secrets, is not there.
-"""
+"""OWASP ASVS 5.0, chapter V10, what an authorization server does; test_asvs_index.py finds all."""
 
 from __future__ import annotations
 
+import re
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
 import aiohttp
 import jwt
+import pyotp
 import pytest
 import sqlalchemy as sa
 
+from backends.sql import Sql
 from plugins.auth.access.tables import scopes
 from plugins.auth.oauth.authentication import NONE
+from plugins.auth.oauth.clients import PASSWORD
 from plugins.auth.oauth.codes import LASTS
 from plugins.auth.oauth.options import TokenOptions
 from plugins.auth.oauth.tables import grants
-from tests.plugins.auth.oauth.relying import CALLBACK, VERIFIER, Place
+from tests.plugins.auth.browser import EMAIL
+from tests.plugins.auth.oauth.relying import CALLBACK, VERIFIER, Place, place
+from tests.plugins.auth.people import PASSWORD as SECRET
 
 
 @pytest.fixture
 def sql_url(sqlite_url: str) -> str:
     return sqlite_url
+
+
+async def test_6_3_3_everybody_has_a_second_factor_where_that_is_asked(
+    tmp_path: Path, sql: Sql, sql_url: str
+) -> None:
+    async with place(tmp_path, sql, sql_url, ", accounts: {second_factor: true}") as here:
+        ada, app = here.browser(), await here.app()
+        await ada.register()
+        await ada.log_in()
+        for path in ("/account", "/account/password", "/account/keys/new", "/account/apps"):
+            shown = await ada.get(f"/auth{path}")
+            assert (urlsplit(shown.url).path, shown.status) == ("/auth/login/factor", 200)
+        shown = await ada.get("/auth/device")
+        assert urlsplit(shown.url).path == "/auth/login/factor"
+        assert (await app.told(ada, prompt="none"))["error"] == "login_required"
+        asked = await app.shown(ada)
+        assert "A second factor is needed" in asked.text
+        grants: Any = {"redirect_uris": [], "grants": [PASSWORD]}
+        sent = {"grant_type": PASSWORD, "username": EMAIL, "password": SECRET}
+        _, told = await (await here.app(**grants)).post("token", sent)
+        assert told["error_description"].startswith("mfa_required")
+        form = await ada.get("/auth/account/totp")
+        found = re.search(r'id="secret">(\w+)<', form.text)
+        assert found is not None
+        code = pyotp.TOTP(found[1]).at(int(time.time()) - 30)
+        await ada.post("/auth/account/totp", {**form.hidden(), "code": code})
+        assert urlsplit((await ada.get("/auth/account/apps")).url).path == "/auth/account/apps"
+        assert "id_token" in await app.tokens(ada)
 
 
 async def test_10_3_1_to_4_a_token_says_whom_it_is_for_and_who_did_what(here: Place) -> None:
@@ -93,6 +126,7 @@ async def test_10_4_11_a_client_has_the_scopes_it_is_registered_for(here: Place)
 
 
 async def test_10_4_12_and_6_1_a_code_comes_as_a_query_or_a_form_alone(here: Place) -> None:
+    """ASVS 5.0 10.6.1."""
     ada, app = await here.ada(), await here.app()
     for wrong, error in (
         ({"response_mode": "fragment"}, "invalid_request"),
@@ -104,6 +138,7 @@ async def test_10_4_12_and_6_1_a_code_comes_as_a_query_or_a_form_alone(here: Pla
 
 
 async def test_10_7_1_and_2_a_person_agrees_and_knows_to_what(here: Place) -> None:
+    """ASVS 5.0 10.7.2."""
     ada, app = await here.ada(), await here.app(first_party=False, scopes=["openid", "orders"])
     text = (await app.shown(ada, scope="openid orders")).text
     for words in (

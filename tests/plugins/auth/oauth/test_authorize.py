@@ -277,6 +277,7 @@ async def test_what_a_client_is_called_is_text(here: Place) -> None:
 
 
 async def test_a_person_ends_what_an_application_was_given(here: Place) -> None:
+    """ASVS 5.0 10.4.9, 10.7.3."""
     ada, app = await here.ada(), await here.app(first_party=False)
     told = await consent(ada, await app.shown(ada), "allow")
     assert isinstance(told, dict)

@@ -102,6 +102,7 @@ async def test_a_code_is_no_more_after_a_minute(here: Place) -> None:
 
 
 async def test_a_code_sent_again_ends_all_that_came_from_it(here: Place) -> None:
+    """ASVS 5.0 10.4.2."""
     ada, app = await here.ada(), await here.app()
     code, kept = await app.code(ada), await app.tokens(ada)
     _, told = await app.redeem(code)

@@ -65,6 +65,7 @@ async def test_userinfo_tells_what_the_scopes_allow(here: Place) -> None:
 
 
 async def test_userinfo_answers_as_rfc_6750_says(here: Place) -> None:
+    """ASVS 5.0 10.1.1."""
     ada, app = await here.ada(), await here.app()
     assert (await app.get("/auth/userinfo", ""))[::2] == (401, 'Bearer realm="auth"')
     no_openid = (await app.tokens(ada, scope="email"))["access_token"]

@@ -106,6 +106,7 @@ async def test_9_2_2_it_is_an_access_token(desk: Desk) -> None:
 
 
 async def test_9_2_3_and_4_it_is_ours_and_for_somebody(desk: Desk) -> None:
+    """ASVS 5.0 9.2.4."""
     for changed in ({"iss": "https://id.example.org"}, {"aud": None}, {"jti": None}):
         assert await desk.reading.claims(desk.signed(**changed)) is None
 

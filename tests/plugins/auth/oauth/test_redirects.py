@@ -74,5 +74,6 @@ KNOWN = ("https://app.example.org/cb", "http://127.0.0.1:1/cb", "http://[::1]/cb
 def test_only_what_is_registered_and_any_port_of_the_loopback(
     uri: str, native: bool, web: bool
 ) -> None:
+    """ASVS 5.0 10.4.1."""
     assert redirects.registered(uri, KNOWN, native=True) is native
     assert redirects.registered(uri, KNOWN, native=False) is web

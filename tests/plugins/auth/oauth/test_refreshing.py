@@ -72,6 +72,7 @@ async def test_of_twenty_refreshes_at_once_one_wins_and_the_session_lives(here: 
 
 
 async def test_a_spent_token_ends_all_once_its_child_was_used(here: Place) -> None:
+    """ASVS 5.0 10.4.5."""
     ada, app = await here.ada(), await here.app()
     first = (await app.tokens(ada))["refresh_token"]
     _, second = await app.refresh(first)

@@ -11,9 +11,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import sqlalchemy as sa
 
 from backends.sql import Sql
-from plugins.auth.accounts.tables import accounts
+from plugins.auth.accounts.tables import accounts, sessions
 from tests.plugins.auth.browser import EMAIL, Browser, Place, place
 from tests.plugins.auth.people import PASSWORD
 
@@ -146,6 +147,26 @@ async def test_every_page_of_the_account_is_a_link_on_its_first(ada: Browser) ->
     assert {each for each in places if f'href="{each}"' not in page} == set()
     for button in ("sessions", "devices"):  # where a log-in leads that a button there had asked for
         assert (await ada.get(f"/auth/account/{button}")).url.endswith("/auth/account")
+
+
+async def test_to_end_sessions_or_take_data_away_takes_a_fresh_log_in(
+    here: Place, ada: Browser, sql: Sql
+) -> None:
+    """ASVS 5.0 7.5.2, 7.5.3."""
+    other = here.browser()
+    await other.log_in()
+    form = (await ada.get("/auth/account")).hidden()
+    async with sql.write() as connection:
+        earlier = sessions.c.auth_time - sa.literal(601, sa.BigInteger)
+        await connection.execute(sessions.update().values(auth_time=earlier))
+    ends = {**form, "session": "others"}
+    assert "/auth/login" in (await ada.post("/auth/account/sessions", ends)).url
+    assert "/auth/login" in (await ada.get("/auth/account/export")).url
+    assert (await other.get("/auth/account")).url.endswith("/auth/account")
+    asked = (await ada.get("/auth/login?fresh=1")).hidden()
+    await ada.post("/auth/login", {**asked, "email": EMAIL, "password": PASSWORD})
+    await ada.post("/auth/account/sessions", ends)
+    assert "/auth/login" in (await other.get("/auth/account")).url
 
 
 async def test_a_session_of_somebody_else_cannot_be_ended(here: Place, ada: Browser) -> None:

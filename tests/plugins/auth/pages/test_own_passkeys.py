@@ -194,12 +194,14 @@ async def test_who_made_an_account_with_the_address_of_another_is_out_after_thei
 ) -> None:
     key = authenticator()
     await add(ada, key)
+    await ada.submit("/auth/account/keys/new", name="back door", days="30")
     owner = here.browser()
     await owner.submit("/auth/forgot", email=EMAIL)
     link = await here.link("Choose a new password")
     await owner.submit(link, "/auth/reset", password="copper-meadow-51-saddle")
     assert (await log_in(here.browser(), key)).status == 401
     assert inside(await owner.log_in(password="copper-meadow-51-saddle"))
+    assert "back door" not in (await owner.get("/auth/account/keys")).text
 
 
 async def test_it_needs_the_form_of_this_browser(here: Place, ada: Browser) -> None:

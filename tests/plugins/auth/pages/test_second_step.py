@@ -109,6 +109,7 @@ async def test_a_new_password_by_mail_does_not_get_past_it(here: Place) -> None:
 
 
 async def test_it_is_changed_and_removed_only_by_a_code(here: Place) -> None:
+    """ASVS 5.0 6.4.4, 6.5.6."""
     ada = here.browser()
     _, codes = await set_up(ada)
     form = (await ada.get("/auth/account/totp")).hidden()
@@ -179,6 +180,8 @@ async def test_a_remembered_device_is_not_asked_again_until_it_is_forgotten(here
     await phone.log_in()
     await phone.submit("/auth/login/code", code=codes[0], remember="1")
     assert (await phone.log_in()).url.endswith("/auth/account")
+    for page in ("password", "email", "close"):
+        assert "/auth/login" in (await phone.get(f"/auth/account/{page}")).url
     asked = await phone.get("/auth/login?acr=aal2&continue=/auth/account/email")
     assert "/auth/login/code" in asked.url
     form = (await phone.get("/auth/login?fresh=1&acr=aal2")).hidden()

@@ -42,6 +42,7 @@ async def test_a_person_registers_confirms_logs_in_and_out(here: Place) -> None:
 async def test_what_register_and_forgot_answer_does_not_tell_who_has_an_account(
     here: Place,
 ) -> None:
+    """ASVS 5.0 6.3.8."""
     ada, bob = here.browser(), here.browser()
     first, again = await ada.register(), await bob.register(password=OTHER)
     assert (first.status, without_token(first.text)) == (again.status, without_token(again.text))
@@ -134,6 +135,7 @@ async def test_too_many_wrong_passwords_lock_the_account_until_a_link_opens_it(h
 
 
 async def test_a_reset_ends_all_sessions_and_its_link_works_once(here: Place) -> None:
+    """ASVS 5.0 6.3.7."""
     ada, thief = here.browser(), here.browser()
     await ada.register()
     await thief.log_in()
@@ -162,6 +164,7 @@ async def test_after_log_in_one_is_where_one_wanted_to_be_if_it_is_here(here: Pl
 async def test_forms_without_this_browsers_token_or_of_other_sites_are_refused(
     here: Place,
 ) -> None:
+    """ASVS 5.0 7.6.2."""
     ada, bob = here.browser(), here.browser()
     await ada.register()
     theirs = (await bob.get("/auth/login")).hidden()

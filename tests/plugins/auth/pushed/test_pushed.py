@@ -41,6 +41,7 @@ async def first_step(browser: Browser, path: str) -> str:
 
 
 async def test_what_was_pushed_is_what_is_asked_for(here: Place) -> None:
+    """ASVS 5.0 10.4.15."""
     app, ada = await here.app(), await here.ada()
     status, answer = await pushed(app)
     assert (status, answer["expires_in"]) == (201, 60)
@@ -109,6 +110,7 @@ async def test_it_is_of_its_client_and_checked_when_it_is_pushed(here: Place) ->
 
 
 async def test_clients_may_have_to_push(tmp_path: Path, sql: Sql, sql_url: str) -> None:
+    """ASVS 5.0 10.4.13."""
     async with place(tmp_path, sql, sql_url) as here:
         app = await here.app(metadata={"require_pushed_authorization_requests": True})
         ada = await here.ada()

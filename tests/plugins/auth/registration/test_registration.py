@@ -136,6 +136,7 @@ WRONG = [
 
 
 async def test_what_is_not_in_order_is_refused_and_costs_no_use(here: Place, sql: Sql) -> None:
+    """ASVS 5.0 10.4.7."""
     settings_before, settings.USES = settings.USES, 1
     try:
         token = await RegistrationTokens(sql).initial([])

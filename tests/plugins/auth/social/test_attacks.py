@@ -42,6 +42,21 @@ async def test_an_honest_answer_is_believed(opening: Opening, scripted: Scripted
     assert inside(await met(here, scripted))
 
 
+async def test_a_log_in_of_long_ago_there_is_none_of_the_last_ten_minutes_here(
+    opening: Opening, scripted: Scripted
+) -> None:
+    """ASVS 5.0 6.8.4."""
+    here = await opening()
+    for ago, path in ((3600, "/auth/login"), (0, "/auth/account/identities")):
+        ada = Traveller(here.browser())
+        scripted.claims = {"auth_time": int(time.time()) - ago}
+        assert inside(await ada.go(scripted.back((await ada.press(stop=LEAVE)).url)))
+        shown = await ada.browser.get("/auth/account/identities")
+        assert urlsplit(shown.url).path == path
+    leaving = await ada.press("/auth/login?fresh=1", stop=LEAVE)
+    assert "max_age=600" in leaving.url
+
+
 CLAIMS: list[dict[str, Any]] = [
     {"nonce": "another"},
     {"nonce": None},
@@ -68,6 +83,7 @@ CLAIMS: list[dict[str, Any]] = [
 async def test_an_id_token_that_says_something_else_is_refused(
     claims: dict[str, Any], opening: Opening, scripted: Scripted
 ) -> None:
+    """ASVS 5.0 10.5.1, 10.5.4."""
     here = await opening()
     scripted.claims = claims
     shown = await met(here, scripted)
@@ -78,7 +94,7 @@ async def test_an_id_token_that_says_something_else_is_refused(
 async def test_an_unsigned_token_and_one_signed_with_the_public_key_are_refused(
     algorithm: str, opening: Opening, scripted: Scripted
 ) -> None:
-    """Although the issuer's metadata names both algorithms."""
+    """Although the issuer's metadata names both algorithms: ASVS 5.0 6.8.2."""
     here = await opening()
     scripted.algorithm = algorithm
     assert (await met(here, scripted)).status == 403
@@ -154,6 +170,7 @@ METADATA: list[dict[str, Any]] = [
 async def test_an_issuer_whose_metadata_is_not_to_be_believed_gets_nobody(
     metadata: dict[str, Any], opening: Opening, scripted: Scripted
 ) -> None:
+    """ASVS 5.0 10.5.3."""
     here = await opening()
     scripted.metadata = metadata
     shown = await Traveller(here.browser()).press()

@@ -46,6 +46,7 @@ async def test_a_person_who_comes_many_times_at_once_gets_one_account(people: Pe
 
 
 async def test_issuer_and_subject_make_an_identity_and_nothing_else_does(people: People) -> None:
+    """ASVS 5.0 6.8.1, 10.5.2."""
     identities = identities_of(people)
     ada = await entered(identities)
     assert (await entered(identities, ADA._replace(email="new@example.org"))).id == ada.id

@@ -102,7 +102,10 @@ async def test_of_many_callbacks_at_once_one_counts(here: Place) -> None:
 
 
 async def test_a_code_of_another_log_in_is_refused_by_pkce(here: Place) -> None:
-    """It is injected into a log-in that the attacker began (RFC 9700 section 4.5)."""
+    """It is injected into a log-in that the attacker began (RFC 9700 section 4.5).
+
+    ASVS 5.0 10.2.1.
+    """
     ada, eve = Traveller(here.browser()), Traveller(here.browser())
     stolen = await ada.log_in_there(await ada.press(), "ada", stop=CALLBACK)
     own = await eve.log_in_there(await eve.press(), "eve", stop=CALLBACK)
@@ -113,6 +116,7 @@ async def test_a_code_of_another_log_in_is_refused_by_pkce(here: Place) -> None:
 
 
 async def test_an_answer_of_another_issuer_is_refused(here: Place) -> None:
+    """ASVS 5.0 10.2.2."""
     for change in ("iss=http%3A%2F%2Fevil.example", "other=1"):
         ada = Traveller(here.browser())
         back = await ada.log_in_there(await ada.press(), "ada", stop=CALLBACK)
@@ -241,6 +245,7 @@ async def test_an_identity_is_connected_by_the_session_that_asked(here: Place) -
 
 
 async def test_a_second_factor_is_asked_for_as_well(here: Place) -> None:
+    """ASVS 5.0 6.8.4."""
     ada = Traveller(here.browser())
     await entered(ada, "ada")
     found = SHOWN.search((await ada.browser.get("/auth/account/totp")).text)

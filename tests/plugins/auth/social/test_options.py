@@ -46,6 +46,7 @@ def test_no_secret_is_shown() -> None:
 
 
 def test_each_kind_has_its_issuer_scopes_and_label() -> None:
+    """ASVS 5.0 10.2.3."""
     google = ProviderOptions(kind="google", client_id="a")
     assert (google.base, google.scope) == ("https://accounts.google.com", "openid email profile")
     github = ProviderOptions(kind="github", client_id="a")

@@ -23,6 +23,7 @@ async def test_a_trip_comes_back_as_it_left(sql: Sql) -> None:
 
 
 async def test_each_trip_has_secrets_of_its_own(sql: Sql) -> None:
+    """ASVS 5.0 10.1.2."""
     trips = Trips(sql)
     one, two = [await trips.leave(HOLDER, "there", "/") for _ in range(2)]
     assert len({*one, *two}) == 6
@@ -30,6 +31,7 @@ async def test_each_trip_has_secrets_of_its_own(sql: Sql) -> None:
 
 
 async def test_no_other_browser_provider_or_state_ends_it(sql: Sql) -> None:
+    """ASVS 5.0 10.1.2."""
     trips = Trips(sql)
     left = await trips.leave(HOLDER, "there", "/")
     for holder, provider, state in (
