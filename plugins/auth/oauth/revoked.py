@@ -30,6 +30,8 @@ LEEWAY = 300
 """Seconds that the jwt middleware may be told to believe a token longer, at most."""
 MOMENT = 2
 """Seconds within which every host has heard of a change, and gives tokens by it."""
+KEPT = 20_000
+"""Tokens remembered that are not taken back."""
 PATIENCE = 30.0
 """Seconds for which a transaction is waited for that may not end well."""
 Has = Callable[[Mapping[str, Any]], bool]
@@ -55,6 +57,7 @@ class Revoked:
         self._broadcast = broadcast
         self._lifetime = lifetime
         self._until: dict[bytes, int] = {}
+        self._good: set[str] = set()
         self._read_to = 0
         self._promised: dict[bytes, float] = {}
         self._stirred = asyncio.Event()
@@ -71,14 +74,30 @@ class Revoked:
         return cancel
 
     def has(self, claims: Mapping[str, Any]) -> bool:
+        jti = claims.get("jti")
+        if jti not in self._good:  # guards ask for each request, and hashes are dear
+            if self._until and self._listed(claims):
+                return True
+            if len(self._good) >= KEPT:
+                self._good.clear()
+            if isinstance(jti, str):
+                self._good.add(jti)
+        for ended in self._also:  # noqa: SIM110 - a generator costs as much again
+            if ended(claims):
+                return True
+        return False
+
+    def _listed(self, claims: Mapping[str, Any]) -> bool:
         until = self._until
-        if until:
-            if not until.keys().isdisjoint(map(_hash, _names(claims))):
-                return True
-            ends, old = claims.get("exp", 0) + LEEWAY, map(_so_far, _own(claims))
-            if any(ends <= until.get(_hash(each), 0) for each in old):
-                return True
-        return any(ended(claims) for ended in self._also)
+        if not until.keys().isdisjoint(map(_hash, _names(claims))):
+            return True
+        ends, old = claims.get("exp", 0) + LEEWAY, map(_so_far, _own(claims))
+        return any(ends <= until.get(_hash(each), 0) for each in old)
+
+    def _list(self, hashed: bytes, expires: int) -> None:
+        if self._until.get(hashed, 0) < expires:
+            self._until[hashed] = expires
+            self._good.clear()
 
     async def add(self, claims: Mapping[str, Any]) -> None:
         """One token. Once more is no error. Raises BackendError."""
@@ -86,7 +105,7 @@ class Revoked:
         async with self._sql.write() as connection:
             if await self._write(connection, [(hashed, expires)]):
                 await record(connection, "token_revoked", client=claims["client_id"])
-        self._until[hashed] = expires
+        self._list(hashed, expires)
         self._tell(hashed, expires)
 
     async def sessions(self, connection: AsyncConnection, ids: Iterable[str]) -> None:
@@ -122,7 +141,7 @@ class Revoked:
         )
         async with self._sql.read() as connection:
             for row in await connection.execute(query):
-                self._until[row.hash] = row.expires_at
+                self._list(row.hash, row.expires_at)
                 if self._promised.pop(row.hash, None):
                     self._tell(row.hash, row.expires_at)
         self._read_to = now - OVERLAP
@@ -172,7 +191,7 @@ class Revoked:
         self._broadcast.publish(TOPIC, expires.to_bytes(8, "big") + hashed)
 
     def _heard(self, message: bytes) -> None:
-        self._until[message[8:]] = int.from_bytes(message[:8], "big")
+        self._list(message[8:], int.from_bytes(message[:8], "big"))
 
 
 def _names(claims: Mapping[str, Any]) -> list[str]:

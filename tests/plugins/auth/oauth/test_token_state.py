@@ -138,6 +138,31 @@ async def test_tokens_that_a_client_had_so_far_end_and_later_ones_do_not(sql: Sq
             assert not any(map(each.has, (of_a_person, other, token())))
 
 
+async def test_a_token_that_was_good_a_moment_ago_is_not_once_it_is_taken_back(sql: Sql) -> None:
+    host = Subscribers()
+    here, beside, there = (Revoked(sql, each, 900) for each in (host, host, Subscribers()))
+    ends = [await each.start() for each in (here, beside, there)]
+    expires = int(time.time()) + 900
+    token = {"jti": "t1", "sid": "s1", "grant_id": "g1", "client_id": "c1", "exp": expires}
+    others = [{**token, "jti": f"t{n}"} for n in range(2, 4)]
+    assert not any(
+        each.has(claims) for each in (here, beside, there) for claims in (token, *others)
+    )
+    await here.add(token)
+    await until(partial(beside.has, token))
+    await there.read()
+    for each in (here, beside, there):
+        assert each.has(token)
+        assert not any(map(each.has, others))
+    async with sql.write() as connection:
+        await here.sessions(connection, ["s1"])
+    for each in (here, beside, there):
+        await each.read()
+        assert all(map(each.has, others))
+    for end in ends:
+        end()
+
+
 async def test_a_session_whose_end_was_not_written_goes_on(sql: Sql) -> None:
     known = Revoked(sql, Subscribers(), 900)
     with contextlib.suppress(ZeroDivisionError):
