@@ -229,6 +229,8 @@ class Auth(Plugin[AuthOptions]):
             sessions=self._sessions,
             operators=self._operators,
             identities=self._social.identities,
+            consents=server.consents,
+            devices=self._rooms.devices,
             clients=self._clients,
             keyring=keyring,
             client_changes=server.client_changes,

@@ -17,10 +17,13 @@ from plugins.auth.admin.organisations import OrganisationsApi
 from plugins.auth.admin.people import PeopleApi
 from plugins.auth.admin.roles import RolesApi
 from plugins.auth.admin.service_accounts import ServiceAccountsApi
+from plugins.auth.admin.trusted import TrustedApi
 from plugins.auth.admin.ways_in import WaysInApi
+from plugins.auth.factors.devices import Devices
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.oauth.client_changes import ClientChanges
 from plugins.auth.oauth.clients import Clients
+from plugins.auth.oauth.consents import Consents
 from plugins.auth.registration.members import Rules
 from plugins.auth.social.identities import Identities
 
@@ -32,6 +35,8 @@ def operations(
     sessions: Sessions,
     operators: Operators,
     identities: Identities,
+    consents: Consents,
+    devices: Devices,
     clients: Clients,
     keyring: Keyring,
     client_changes: ClientChanges,
@@ -41,6 +46,7 @@ def operations(
     return [
         *PeopleApi(sql, directory, sessions, operators).operations(),
         *WaysInApi(directory, WaysIn(sql, sessions), identities).operations(),
+        *TrustedApi(directory, consents, devices).operations(),
         *ClientsApi(clients, client_changes, rules).operations(),
         *KeysApi(keyring).operations(),
         *LogApi(sql).operations(),

@@ -17,6 +17,7 @@ from backends.sql import Sql
 from plugins.auth.accounts.options import AccountOptions
 from plugins.auth.accounts.tables import sessions
 from plugins.auth.agent import agent_of
+from plugins.auth.audit.actor import Actor
 from plugins.auth.audit.log import record
 from plugins.auth.cookies import cookie_of
 from plugins.auth.factors.tables import devices
@@ -124,13 +125,15 @@ class Devices:
             rows = (await connection.execute(query)).all()
         return [Device(r.id, r.created_at, r.used_at, r.address, r.agent) for r in rows]
 
-    async def forget(self, account_id: str, device_id: str) -> bool:
-        """Whether there was such a device of this account."""
+    async def forget(self, account_id: str, device_id: str, actor: Actor | None = None) -> bool:
+        """Whether there was such a device of this account. actor: who else than the person."""
         one = sa.and_(devices.c.account_id == account_id, devices.c.id == device_id)
         async with self._sql.write() as connection:
             gone = bool((await connection.execute(devices.delete().where(one))).rowcount)
             if gone:
-                await record(connection, "device_forgotten", account=account_id)
+                name, address = actor or (None, None)
+                event = "device_forgotten"
+                await record(connection, event, account=account_id, actor=name, address=address)
         return gone
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backends.sql import Sql
 from plugins.auth.accounts.inserting import insert
+from plugins.auth.audit.actor import Actor
 from plugins.auth.audit.log import record
 from plugins.auth.oauth.ending import Ending
 from plugins.auth.oauth.tables import clients, codes, consents, grants
@@ -77,12 +78,24 @@ class Consents:
             for each in await self.apps(account_id)
         ]
 
-    async def take_back(self, account_id: str, client_id: str) -> None:
-        """The client is asked about again, and all it was given ends within a second."""
+    async def take_back(self, account_id: str, client_id: str, actor: Actor | None = None) -> bool:
+        """The client is asked about again, and all it was given ends within a second. Whether it
+        was given anything. actor: who else than the person."""
         async with self._sql.write() as connection:
+            gone = 0
             for table in (consents, codes):
                 mine = sa.and_(table.c.account_id == account_id, table.c.client_id == client_id)
-                await connection.execute(table.delete().where(mine))
+                gone += (await connection.execute(table.delete().where(mine))).rowcount
             mine = sa.and_(grants.c.account_id == account_id, grants.c.client_id == client_id)
-            await self._ending.grants(connection, mine)
-            await record(connection, "consent_taken_back", account=account_id, client=client_id)
+            gone += await self._ending.grants(connection, mine)
+            if gone:
+                name, address = actor or (None, None)
+                await record(
+                    connection,
+                    "consent_taken_back",
+                    account=account_id,
+                    client=client_id,
+                    actor=name,
+                    address=address,
+                )
+        return bool(gone)
