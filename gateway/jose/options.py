@@ -22,9 +22,10 @@ class JwtOptions(Section, frozen=True):
     """issuer: the exact `iss` of tokens. audience: one of them must be in `aud`; without it `aud`
     is not looked at. jwks: a URL, or a file beside the configuration; without it keys come from
     the plugin that offers this issuer, else from the issuer's discovery document. leeway: for
-    exp, nbf and iat. scopes, roles: all are required. secret: for HS256, 32 bytes or more. dpop:
-    the origin clients know, such as `https://api.example.com`; tokens that the plugin of this
-    issuer has bound to a key are taken with a proof for a URL that begins so (RFC 9449).
+    exp, nbf and iat. scopes, roles: all are required. acr: one of them is. max_age: since
+    `auth_time` (RFC 9470). secret: for HS256, 32 bytes or more. dpop: the origin clients know, such
+    as `https://api.example.com`; tokens that the plugin of this issuer has bound to a key are taken
+    with a proof for a URL that begins so (RFC 9449).
     """
 
     issuer: str | None = None
@@ -36,6 +37,8 @@ class JwtOptions(Section, frozen=True):
     leeway: Duration = 0.0
     scopes: list[Scope] = msgspec.field(default_factory=list)
     roles: list[Text] = msgspec.field(default_factory=list)
+    acr: list[Scope] = msgspec.field(default_factory=list)
+    max_age: Duration | None = None
     secret: str | None = None
     dpop: str | None = None
 

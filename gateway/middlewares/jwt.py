@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from time import time
 from typing import Final
 
@@ -11,11 +12,11 @@ from yarl import URL
 
 from backends.errors import BackendError
 from gateway.errors import LoadError, Problem, Response
-from gateway.exchange import Exchange, Identity
+from gateway.exchange import Exchange
 from gateway.jose.believed import Believed
 from gateway.jose.fetch import is_loopback
 from gateway.jose.issuer import Claims, KeyIssuer, issuer_among, revocation
-from gateway.jose.keys import KeyReader, KeysUnavailable, shared_secret
+from gateway.jose.keys import KeyReader, KeySet, KeysUnavailable, shared_secret
 from gateway.jose.options import JwtOptions
 from gateway.jose.possession import Possession, ProvingIssuer, Unproved, thumbprint
 from gateway.jose.ring import KeyRing
@@ -53,6 +54,7 @@ DETAILS = {
     "unproved": "The request does not prove to hold the token's key",
     "scope": "The token lacks a scope that is required here",
     "role": "The token's owner lacks a role that is required here",
+    "strength": "The token's owner has to log in in a stronger way, or again",
     "no_keys": "Tokens cannot be verified right now",
     "no_proofs": "Proofs cannot be checked right now",
 }
@@ -60,6 +62,7 @@ KINDS = {
     "repeated": (400, "invalid_request"),
     "scope": (403, "insufficient_scope"),
     "role": (403, "insufficient_scope"),
+    "strength": (401, "insufficient_user_authentication"),
 }
 
 
@@ -77,9 +80,10 @@ class Jwt(Middleware[JwtOptions]):
             "gateway_jwks_fetch_total", "Fetches of signing keys", ("middleware", "outcome")
         )
         self._refused = {reason: refused.labels(context.name, reason) for reason in DETAILS}
-        self._answers = {reason: _answer(reason, options.scopes) for reason in DETAILS}
+        self._answers = {reason: _answer(reason, options) for reason in DETAILS}
         self._scopes = frozenset(options.scopes)
         self._roles = frozenset(options.roles)
+        self._acr = tuple(options.acr)
         self._verifier = Verifier(
             options.algorithms,
             issuer=options.issuer,
@@ -139,7 +143,7 @@ class Jwt(Middleware[JwtOptions]):
         flight = self._ring.flight
         if keys is not None:
             try:
-                return self._admit(exchange, line, self._verifier.verify(token, keys))
+                return self._admit(exchange, line, self._verify(token, keys))
             except UnknownKey:
                 flight = self._ring.refetch()
             except Refused as refused:
@@ -156,16 +160,25 @@ class Jwt(Middleware[JwtOptions]):
         if keys is None:
             return self._no_keys()
         try:
-            answer = self._admit(exchange, line, self._verifier.verify(token, keys))
+            answer = self._admit(exchange, line, self._verify(token, keys))
         except Refused as refused:
             return self._refuse(refused.reason)
         return await answer if isinstance(answer, Awaitable) else answer
+
+    def _verify(self, token: str, keys: KeySet) -> Verified:
+        """Raises Refused and UnknownKey. It is believed no longer than the log-in is fresh."""
+        verified, longest = self._verifier.verify(token, keys), self.options.max_age
+        if longest is None:
+            return verified
+        at = verified.identity.claims.get("auth_time")
+        until = at + longest if isinstance(at, int | float) else 0.0
+        return replace(verified, until=min(verified.until, until))
 
     def _admit(
         self, exchange: Exchange, line: bytes, verified: Verified
     ) -> Response | Awaitable[Response | None] | None:
         scheme, token = _credentials(line)
-        reason = self._objection(scheme, verified.identity)
+        reason = self._objection(scheme, verified)
         if reason is not None:
             return self._refuse(reason)
         if scheme == DPOP:
@@ -174,19 +187,25 @@ class Jwt(Middleware[JwtOptions]):
         exchange.identity = verified.identity
         return None
 
-    def _objection(self, scheme: str, identity: Identity) -> str | None:
+    def _objection(self, scheme: str, verified: Verified) -> str | None:
         """Why a verified token is not let in, of which its scheme may be the reason."""
-        if scheme == DPOP and not thumbprint(identity.claims):
-            return "unbound"
-        if scheme == BEARER and "cnf" in identity.claims:  # RFC 7800: not a bearer's
-            return "bound"
+        identity = verified.identity
+        if misfit := _misfit(scheme, identity.claims):
+            return misfit
         if not self._scopes <= identity.scopes:
             return "scope"
         if not self._roles <= identity.roles:
             return "role"
+        if not self._strong(verified):
+            return "strength"
         if self._revoked is not None and self._revoked(identity.claims):
             return "revoked"
         return None
+
+    def _strong(self, verified: Verified) -> bool:
+        if self._acr and verified.identity.claims.get("acr") not in self._acr:
+            return False
+        return self.options.max_age is None or verified.until > time()
 
     async def _proved(self, exchange: Exchange, token: str, verified: Verified) -> Response | None:
         """Each request has a proof of its own, so nothing is remembered of it."""
@@ -244,12 +263,26 @@ def _credentials(line: bytes) -> tuple[str, str]:
     return scheme.lower(), token.lstrip(" ")
 
 
-def _answer(reason: str, scopes: Sequence[str]) -> tuple[int, str]:
-    """Status and challenge (RFC 6750 section 3); without an error code when no token came."""
+def _misfit(scheme: str, claims: Claims) -> str | None:
+    """What is wrong with this token in this scheme; None for nothing."""
+    if scheme == DPOP and not thumbprint(claims):
+        return "unbound"
+    if scheme == BEARER and "cnf" in claims:  # RFC 7800: not a bearer's
+        return "bound"
+    return None
+
+
+def _answer(reason: str, options: JwtOptions) -> tuple[int, str]:
+    """Status and challenge (RFC 6750 section 3, RFC 9470); without an error code when no token
+    came."""
     if reason == "missing":
         return 401, CHALLENGE
     status, error = KINDS.get(reason, (401, "invalid_token"))
     challenge = f'{CHALLENGE}, error="{error}", error_description="{DETAILS[reason]}"'
-    if status == 403 and scopes:
-        challenge += f', scope="{" ".join(scopes)}"'
+    if status == 403 and options.scopes:
+        challenge += f', scope="{" ".join(options.scopes)}"'
+    if reason == "strength" and options.acr:
+        challenge += f', acr_values="{" ".join(options.acr)}"'
+    if reason == "strength" and options.max_age is not None:
+        challenge += f', max_age="{options.max_age:.0f}"'
     return status, challenge

@@ -158,6 +158,32 @@ async def test_every_role_is_required(by_file):
     assert at_once(guard, bearer(ONE.token(roles=["admin", "staff"]))) is None
 
 
+async def test_a_log_in_is_as_strong_and_as_fresh_as_is_required(by_file, metrics):
+    """ASVS 5.0 10.3.4."""
+    guard = await by_file(acr=["aal2", "aal3"], max_age=600.0)
+    now = int(time.time())
+    good = bearer(ONE.token(acr="aal2", auth_time=now - 500))
+    for _ in range(2):
+        assert at_once(guard, good) is None
+    wrong = [{"acr": "aal1"}, {"acr": None}, {"acr": ["aal2"]}, {"auth_time": now - 601}]
+    wrong += [{"auth_time": None}, {"auth_time": str(now)}]
+    for claims in wrong:
+        token = ONE.token(**{"acr": "aal2", "auth_time": now, **claims})
+        status, words = error(at_once(guard, bearer(token)))
+        assert status == 401
+        assert words.startswith('error="insufficient_user_authentication"')
+        assert words.endswith('acr_values="aal2 aal3", max_age="600"')
+    assert count(metrics, "gateway_jwt_refused_total", reason="strength") == len(wrong)
+
+
+async def test_a_token_in_memory_is_no_fresher_than_its_log_in(by_file):
+    guard = await by_file(max_age=600.0)
+    token = bearer(ONE.token(auth_time=int(time.time()) - 598))
+    assert at_once(guard, token) is None
+    await eventually(lambda: at_once(guard, token) is not None)
+    assert "insufficient_user_authentication" in challenge(at_once(guard, token))
+
+
 async def test_a_token_in_memory_ends_when_it_expires(by_file):
     guard = await by_file()
     token = bearer(ONE.token(exp=int(time.time()) + 2))
