@@ -16,6 +16,19 @@ from plugins.auth.accounts.tables import attempts
 
 PAUSE, LONGEST_PAUSE, DOUBLINGS = 60, 3600, 6
 FORGOTTEN = 86400
+NOW = sa.bindparam("now", type_=sa.BigInteger)
+FREE = sa.bindparam("free", type_=sa.Integer)
+MINE = attempts.c.key == sa.bindparam("subject")
+OPEN_AT = sa.select(attempts.c.open_at).where(MINE)
+FORGET = attempts.delete().where(MINE)
+UNCOUNT = (
+    attempts.update()
+    .where(MINE, attempts.c.count > 0)
+    .values(
+        count=attempts.c.count - 1,
+        open_at=sa.case((attempts.c.count <= FREE, 0), else_=attempts.c.open_at),
+    )
+)
 
 
 class Counted(NamedTuple):
@@ -29,8 +42,8 @@ class Attempts:
     """`free` failures, then pauses that double from a minute to an hour; forgotten after a day."""
 
     def __init__(self, sql: Sql, clock: Callable[[], float]) -> None:
-        self._sql = sql
         self._clock = clock
+        self._counting = _counting(sql)
 
     async def begin(self, connection: AsyncConnection, subject: str, free: int) -> int:
         """Count a failure beforehand. 0, or in how many seconds it may be tried again.
@@ -42,38 +55,20 @@ class Attempts:
     async def counted(self, connection: AsyncConnection, subject: str, free: int) -> Counted:
         """The same, and whether it is the one that pauses follow on."""
         now, key = int(self._clock()), _key(subject)
-        fresh = attempts.c.forget_at <= now
-        count = sa.case((fresh, 1), else_=attempts.c.count + 1)
-        pauses = [(count == free + n, now + PAUSE * 2**n) for n in range(DOUBLINGS)]
-        open_at = sa.case((count < free, 0), *pauses, else_=now + LONGEST_PAUSE)
-        first = {"count": 1, "open_at": now + PAUSE if free == 1 else 0}
-        statement = (
-            insert(self._sql, attempts)
-            .values(key=key, forget_at=now + FORGOTTEN, **first)
-            .on_conflict_do_update(
-                index_elements=[attempts.c.key],
-                set_={"count": count, "open_at": open_at, "forget_at": now + FORGOTTEN},
-                where=attempts.c.open_at <= now,
-            )
-            .returning(attempts.c.count)
-        )
-        if (number := (await connection.execute(statement)).scalar()) is not None:
+        first = {"key": key, "count": 1, "open_at": now + PAUSE if free == 1 else 0}
+        values = {**first, "forget_at": now + FORGOTTEN, "now": now, "free": free}
+        if (number := (await connection.execute(self._counting, values)).scalar()) is not None:
             return Counted(0, number == free)
-        found = await connection.execute(sa.select(attempts.c.open_at).where(attempts.c.key == key))
-        return Counted(max(1, (found.scalar() or 0) - now), False)
+        open_at = (await connection.execute(OPEN_AT, {"subject": key})).scalar()
+        return Counted(max(1, (open_at or 0) - now), False)
 
     async def succeeded(self, connection: AsyncConnection, subject: str) -> None:
         """It was no failure: nothing of this subject's is held against it any more."""
-        await connection.execute(attempts.delete().where(attempts.c.key == _key(subject)))
+        await connection.execute(FORGET, {"subject": _key(subject)})
 
     async def uncount(self, connection: AsyncConnection, subject: str, free: int) -> None:
         """It was no failure, and the ones before remain."""
-        open_at = sa.case((attempts.c.count <= free, 0), else_=attempts.c.open_at)
-        await connection.execute(
-            attempts.update()
-            .where(attempts.c.key == _key(subject), attempts.c.count > 0)
-            .values(count=attempts.c.count - 1, open_at=open_at)
-        )
+        await connection.execute(UNCOUNT, {"subject": _key(subject), "free": free})
 
 
 def block_of(address: str) -> str:
@@ -82,6 +77,20 @@ def block_of(address: str) -> str:
         return address
     parsed = IPv6Address(address.partition("%")[0])
     return str(parsed.ipv4_mapped) if parsed.ipv4_mapped else parsed.packed[:8].hex()
+
+
+def _counting(sql: Sql) -> sa.Executable:
+    """Counts on where there is a row and no pause, and answers with a row if it did."""
+    adding = insert(sql, attempts)
+    fresh = attempts.c.forget_at <= NOW
+    count = sa.case((fresh, 1), else_=attempts.c.count + 1)
+    pauses = [(count == FREE + n, NOW + PAUSE * 2**n) for n in range(DOUBLINGS)]
+    open_at = sa.case((count < FREE, 0), *pauses, else_=NOW + LONGEST_PAUSE)
+    return adding.on_conflict_do_update(
+        index_elements=[attempts.c.key],
+        set_={"count": count, "open_at": open_at, "forget_at": adding.excluded.forget_at},
+        where=attempts.c.open_at <= NOW,
+    ).returning(attempts.c.count)
 
 
 def _key(subject: str) -> bytes:

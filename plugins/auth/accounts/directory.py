@@ -22,6 +22,8 @@ from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.log import record
 from plugins.auth.mail.outbox import enqueue
 
+BY_ID = sa.select(accounts).where(accounts.c.id == sa.bindparam("account"))
+BY_KEY = sa.select(accounts).where(accounts.c.email_key == sa.bindparam("key"))
 LETTERS_FREE = 5
 """To one address that somebody asked for; then there are pauses."""
 
@@ -50,8 +52,7 @@ class Directory:
 
     async def get(self, account_id: str) -> Account | None:
         async with self._sql.read() as connection:
-            found = await connection.execute(sa.select(accounts).where(accounts.c.id == account_id))
-            row = found.first()
+            row = (await connection.execute(BY_ID, {"account": account_id})).first()
         return account_of(row) if row is not None else None
 
     async def encoded(self, password: str, address: str, about: tuple[str, ...] = ()) -> str:
@@ -159,8 +160,7 @@ class Directory:
         key = policy.key_of(email)
         last = await self._count(f"password {key}", address)
         async with self._sql.read() as connection:
-            found = await connection.execute(sa.select(accounts).where(accounts.c.email_key == key))
-            row = found.first()
+            row = (await connection.execute(BY_KEY, {"key": key})).first()
         encoded = row.password if row is not None else None
         right = await self._hashing.matches(
             encoded, password[: policy.LONGEST + 1], block_of(address)

@@ -34,6 +34,13 @@ BEGUN = (
     .join(accounts, accounts.c.id == sessions.c.account_id)
     .where(sessions.c.hash == sa.bindparam("token"), LIVES, ~accounts.c.disabled)
 )
+GO_ON = (
+    sessions.delete()
+    .where(sessions.c.hash == sa.bindparam("before"), LIVES)
+    .where(sessions.c.account_id == sa.bindparam("account"))
+    .returning(sessions.c.id, sessions.c.created_at)
+)
+ADD = sessions.insert()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +160,15 @@ class Sessions:
             "address": request["exchange"].client_ip,
             "agent": agent_of(request),
         }
-        before = _hash(cookie_of(request, self.cookie))
+        held = cookie_of(request, self.cookie)
         async with self._sql.write() as connection:
-            mine = sa.and_(sessions.c.hash == before, sessions.c.account_id == account_id, LIVES)
-            gone = sessions.delete().where(mine).returning(sessions.c.id, sessions.c.created_at)
-            row = (await connection.execute(gone, self.when())).first()
-            if row is not None:
+            if held and (row := await self._gone_on(connection, held, account_id)) is not None:
                 values |= {"id": row.id, "created_at": row.created_at}
             elif onward:
                 return ""
-            await self._end(connection, sessions.c.hash == before)
-            await connection.execute(sessions.insert().values(values))
+            elif held:
+                await self._end(connection, sessions.c.hash == _hash(held))
+            await connection.execute(ADD, values)
             if not waiting:
                 await record(
                     connection,
@@ -186,6 +191,11 @@ class Sessions:
             samesite="Lax",
         )
         return str(values["id"])
+
+    async def _gone_on(self, connection: AsyncConnection, token: str, account_id: str) -> Any:
+        """The row, no longer there, of the account's session that lives; else None."""
+        mine = {"before": _hash(token), "account": account_id, **self.when()}
+        return (await connection.execute(GO_ON, mine)).first()
 
     def forget(self, response: web.StreamResponse) -> None:
         response.del_cookie(
