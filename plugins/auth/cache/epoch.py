@@ -15,6 +15,7 @@ from backends.sql import Sql
 from gateway.seat import Broadcast
 from plugins.auth.cache.sealed import Sealed
 from plugins.auth.cache.tables import epochs
+from plugins.auth.seldom import Seldom
 
 ACCESS, CLIENTS = 1, 2
 """Of who may do what; of what clients are. Rows of the table."""
@@ -117,6 +118,7 @@ class Epochs:
 
     async def run(self) -> None:
         """Until it is cancelled."""
+        away = Seldom(log, "changes of roles, keys and clients are not heard of: %s")
         while True:
             await asyncio.sleep(EVERY)
             try:
@@ -124,4 +126,4 @@ class Epochs:
                 for work in self._each:
                     await work()
             except BackendError as error:
-                log.warning("changes of roles, keys and clients are not heard of: %s", error)
+                away.warn(error)

@@ -17,7 +17,7 @@ from plugins.auth.oauth.grants import Granted, Grants, new_id
 from plugins.auth.oauth.parameters import parameters
 from plugins.auth.oauth.person_tokens import PersonTokens
 from plugins.auth.oauth.standing import standing
-from plugins.auth.oauth.token_endpoint import BUSY, CNF, check_resource, narrowed
+from plugins.auth.oauth.token_endpoint import CNF, busy, check_resource, narrowed
 
 
 class DeviceEndpoint:
@@ -37,8 +37,8 @@ class DeviceEndpoint:
             begun = await self._devices.begin(client.id, narrowed(sent, client.scopes))
         except OAuthError as error:
             return error.response()
-        except BackendError:
-            return BUSY.response()
+        except BackendError as error:
+            return busy(error)
         return answer(
             {
                 "device_code": begun.device_code,

@@ -19,6 +19,7 @@ from plugins.auth.leaving.participants import URI
 from plugins.auth.leaving.reach import Reach
 from plugins.auth.leaving.tables import logouts
 from plugins.auth.oauth.clients import Client, Clients
+from plugins.auth.seldom import Seldom
 
 EVERY, CLAIMED, PATIENCE, TRIES = 0.5, 60, 10.0, 8
 LASTS = 120
@@ -50,12 +51,13 @@ class Messenger:
 
     async def run(self, on_duty: Callable[[], bool]) -> None:
         """Until it is cancelled."""
+        away = Seldom(log, "clients are told of logouts later: %s")
         while True:
             try:
                 while on_duty() and await self.deliver():
                     pass
             except BackendError as error:
-                log.warning("clients are told of logouts later: %s", error)
+                away.warn(error)
             await asyncio.sleep(EVERY)
 
     async def deliver(self) -> bool:

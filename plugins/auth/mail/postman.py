@@ -20,6 +20,7 @@ from plugins.auth.accounts.tables import accounts
 from plugins.auth.mail.letters import written
 from plugins.auth.mail.options import MailOptions
 from plugins.auth.mail.tables import outbox
+from plugins.auth.seldom import Seldom
 
 Send = Callable[[EmailMessage], Awaitable[None]]
 EVERY, CLAIMED, PATIENCE, TRIES, COUNTED = 0.5, 120, 30, 10, 10.0
@@ -63,7 +64,7 @@ class Postman:
 
     async def run(self, on_duty: Callable[[], bool]) -> None:
         """Until it is cancelled."""
-        counted = 0.0
+        counted, away = 0.0, Seldom(log, "letters wait: %s")
         while True:
             try:
                 while on_duty() and await self.deliver():
@@ -72,7 +73,7 @@ class Postman:
                     counted = self._clock()
                     self._waiting = await self._count() if on_duty() else 0
             except BackendError as error:
-                log.warning("letters wait: %s", error)
+                away.warn(error)
             await asyncio.sleep(EVERY)
 
     async def deliver(self) -> bool:

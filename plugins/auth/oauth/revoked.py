@@ -21,6 +21,7 @@ from gateway.seat import Broadcast
 from plugins.auth.accounts.inserting import insert
 from plugins.auth.audit.log import record
 from plugins.auth.oauth.tables import revoked
+from plugins.auth.seldom import Seldom
 
 EVERY, SOON = 0.5, 0.05
 TOPIC = "auth.revoked"
@@ -148,14 +149,14 @@ class Revoked:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        swept = self._clock()
+        swept, away = self._clock(), Seldom(log, "revoked tokens were not read: %s")
         while True:
             await self._pause()
             now = self._clock()
             try:
                 await self.read()
             except BackendError as error:
-                log.warning("revoked tokens were not read: %s", error)
+                away.warn(error)
             self._promised = {key: at for key, at in self._promised.items() if at > now - PATIENCE}
             if now > swept + 60:
                 swept = now

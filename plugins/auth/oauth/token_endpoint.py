@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from plugins.auth.oauth.access_tokens import AccessTokens
 from plugins.auth.oauth.clients import CREDENTIALS, Client, Clients
 from plugins.auth.oauth.errors import OAuthError, answer
 from plugins.auth.oauth.parameters import parameters
+from plugins.auth.seldom import Seldom
 
 Counted = Callable[[str, str], None]
 Grant = Callable[[web.Request, Client, Mapping[str, str]], Awaitable[dict[str, Any]]]
@@ -20,6 +22,12 @@ Claims = Callable[[Client, Sequence[str]], Awaitable[Mapping[str, Any]]]
 Before = Callable[[web.Request, Client], Awaitable[None]]
 CNF: web.RequestKey[Mapping[str, Any]] = web.RequestKey("cnf", Mapping[str, Any])
 BUSY = OAuthError("temporarily_unavailable", "try again in a moment", 503)
+AWAY = Seldom(logging.getLogger("gateway.auth.oauth"), "clients are answered with 503: %s")
+
+
+def busy(error: BackendError) -> web.Response:
+    AWAY.warn(error)
+    return BUSY.response()
 
 
 class TokenEndpoint:
@@ -64,9 +72,9 @@ class TokenEndpoint:
         except OAuthError as error:
             self._counted(grant, error.code)
             return error.response()
-        except BackendError:
+        except BackendError as error:
             self._counted(grant, BUSY.code)
-            return BUSY.response()
+            return busy(error)
         self._counted(grant, "issued")
         return answer(issued)
 

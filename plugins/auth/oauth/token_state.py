@@ -18,7 +18,7 @@ from plugins.auth.oauth.parameters import parameters
 from plugins.auth.oauth.reading import Reading
 from plugins.auth.oauth.revoked import Revoked
 from plugins.auth.oauth.tables import grants
-from plugins.auth.oauth.token_endpoint import BUSY
+from plugins.auth.oauth.token_endpoint import busy
 
 Answered = Callable[[Client, str], Awaitable[web.Response]]
 
@@ -60,8 +60,8 @@ class TokenState:
             return await answered(client, sent["token"])
         except OAuthError as error:
             return error.response()
-        except BackendError:
-            return BUSY.response()
+        except BackendError as error:
+            return busy(error)
 
     async def _introspected(self, client: Client, token: str) -> web.Response:
         if client.public:  # RFC 7662 section 2.1 asks for authentication

@@ -9,7 +9,7 @@ from plugins.auth.accounts.directory import Directory
 from plugins.auth.oauth.bearer import Bearer, TokenError
 from plugins.auth.oauth.errors import answer
 from plugins.auth.oauth.person_tokens import about
-from plugins.auth.oauth.token_endpoint import BUSY
+from plugins.auth.oauth.token_endpoint import busy
 
 
 class UserInfo:
@@ -25,6 +25,6 @@ class UserInfo:
                 raise TokenError("invalid_token", "the token is not good, or no longer", 401)
         except TokenError as error:
             return error.response()
-        except BackendError:
-            return BUSY.response()
+        except BackendError as error:
+            return busy(error)
         return answer(about(account, str(claims["scope"]).split()))

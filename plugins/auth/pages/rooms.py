@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ from plugins.auth.factors.passkeys import Passkeys
 from plugins.auth.factors.totp import Totp
 from plugins.auth.pages.forms import BadForm, fields
 from plugins.auth.pages.rendering import Pages
+from plugins.auth.seldom import Seldom
 from plugins.auth.social.social import Social
 
 NEEDED, WITHOUT = "/login/factor", "without"
@@ -50,6 +52,7 @@ SETTING_UP = frozenset(
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Refused = Callable[[str, AccountError | str], None]
 Personal = Callable[[web.Request, Account, Session], Awaitable[web.StreamResponse]]
+AWAY = Seldom(logging.getLogger("gateway.auth.pages"), "pages are answered with 503: %s")
 WEAK = {
     "short": "The password is too short.",
     "long": "The password is too long.",
@@ -137,11 +140,12 @@ class Rooms:
                     "That form cannot be taken. Load the page again.",
                     status=error.status,
                 )
-            except BackendError:
+            except BackendError as error:
+                AWAY.warn(error)
                 return self.message(
                     request,
                     "Something went wrong",
-                    "Too much is going on. Try again in a moment.",
+                    "That cannot be done at the moment. Try again in a few minutes.",
                     status=503,
                 )
 

@@ -339,6 +339,9 @@ SPANISH = {
     "Too much is going on. Try again in a moment.": (
         "Hay demasiada actividad. Inténtalo de nuevo en un momento."
     ),
+    "That cannot be done at the moment. Try again in a few minutes.": (
+        "Ahora no se puede hacer. Inténtalo de nuevo en unos minutos."
+    ),
     "Confirm your e-mail address first: see your mail.": (
         "Confirma antes tu correo electrónico: mira tu correo."
     ),

@@ -10,7 +10,7 @@ from plugins.auth.oauth.authorization import Nowhere, asked, destination
 from plugins.auth.oauth.clients import Clients
 from plugins.auth.oauth.errors import OAuthError, answer
 from plugins.auth.oauth.parameters import parameters
-from plugins.auth.oauth.token_endpoint import BUSY
+from plugins.auth.oauth.token_endpoint import busy
 from plugins.auth.pushed.requests import Pushed
 
 PROVING = frozenset({"client_secret", "client_assertion", "client_assertion_type"})
@@ -33,8 +33,8 @@ class PushedEndpoint:
             return OAuthError("invalid_request", why).response()
         except OAuthError as error:
             return error.response()
-        except BackendError:
-            return BUSY.response()
+        except BackendError as error:
+            return busy(error)
 
     async def _pushed_by(self, request: web.Request) -> web.Response:
         sent = await parameters(request)

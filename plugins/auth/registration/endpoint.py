@@ -19,7 +19,7 @@ from plugins.auth.oauth.client_changes import ClientChanges
 from plugins.auth.oauth.clients import Client, Clients, hashed, row_of
 from plugins.auth.oauth.errors import NO_STORE, OAuthError, answer
 from plugins.auth.oauth.tables import clients as clients_table
-from plugins.auth.oauth.token_endpoint import BUSY
+from plugins.auth.oauth.token_endpoint import busy
 from plugins.auth.pages.forms import BadForm, body
 from plugins.auth.pages.rooms import address
 from plugins.auth.registration.members import NAMES, Rules
@@ -141,8 +141,8 @@ def _answered(handler: Handler) -> Handler:
             return await handler(request)
         except OAuthError as error:
             return error.response()
-        except BackendError:
-            return BUSY.response()
+        except BackendError as error:
+            return busy(error)
 
     return handle
 
