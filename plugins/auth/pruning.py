@@ -17,10 +17,10 @@ from plugins.auth.accounts.tables import attempts, links, sessions
 from plugins.auth.audit.options import AuditOptions
 from plugins.auth.audit.tables import events
 from plugins.auth.device.tables import device_codes
-from plugins.auth.dpop.tables import proofs
 from plugins.auth.factors.tables import challenges, devices
 from plugins.auth.leaving.tables import participants
 from plugins.auth.oauth.tables import codes, grants, revoked
+from plugins.auth.once.tables import used
 from plugins.auth.pushed.tables import pushed
 from plugins.auth.registration.tables import initial_tokens
 from plugins.auth.social.tables import found, trips
@@ -72,7 +72,7 @@ class Pruning:
             (pushed, pushed.c.hash, pushed.c.expires_at),
             (initial_tokens, initial_tokens.c.hash, initial_tokens.c.expires_at),
             (participants, participants.c.session_id, participants.c.expires_at),
-            (proofs, proofs.c.hash, proofs.c.expires_at),
+            (used, used.c.hash, used.c.expires_at),
             (device_codes, device_codes.c.hash, device_codes.c.expires_at),
             (attempts, attempts.c.key, attempts.c.forget_at),
         ):

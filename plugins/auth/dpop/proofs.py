@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,16 +10,15 @@ from typing import Any
 from aiohttp import web
 
 from backends.sql import Sql
-from plugins.auth.accounts.inserting import insert
 from plugins.auth.dpop.nonces import Nonces
 from plugins.auth.dpop.options import DpopOptions
 from plugins.auth.dpop.proof import ALGORITHMS, BadProof, Proof, hash_of, read, same_place
-from plugins.auth.dpop.tables import proofs
 from plugins.auth.keys.at_rest import AtRest
 from plugins.auth.oauth.bearer import TokenError
 from plugins.auth.oauth.clients import Client
 from plugins.auth.oauth.errors import OAuthError
 from plugins.auth.oauth.token_endpoint import CNF
+from plugins.auth.once.once import Once
 
 FIELD, NONCE = "DPoP", "DPoP-Nonce"
 
@@ -44,7 +42,7 @@ class Proofs:
         options: DpopOptions,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._sql = sql
+        self._once = Once(sql)
         self._issuer = issuer
         self._options = options
         self._clock = clock
@@ -76,7 +74,9 @@ class Proofs:
             raise refused(str(error)) from None
         if self._options.nonce and not self._nonces.good(proof.nonce or ""):
             raise OAuthError("use_dpop_nonce", "the proof needs our nonce", headers=self.fresh())
-        await self._spend(proof)
+        until = proof.iat + self._options.window + 1
+        if not await self._once.first(proof.jkt, proof.jti, until):
+            raise refused("the proof was used before")
         return proof.jkt
 
     async def bind(self, request: web.Request, client: Client) -> None:
@@ -118,17 +118,6 @@ class Proofs:
             (proof.ath or "").encode(), hash_of(token).encode()
         ):
             raise BadProof("the proof is for another access token")
-
-    async def _spend(self, proof: Proof) -> None:
-        """One statement: of two who send it at once, one gets through."""
-        values = {
-            "hash": hashlib.sha256(f"{proof.jkt} {proof.jti}".encode()).digest(),
-            "expires_at": proof.iat + self._options.window + 1,
-        }
-        adding = insert(self._sql, proofs).values(values).on_conflict_do_nothing()
-        async with self._sql.write() as connection:
-            if not (await connection.execute(adding)).rowcount:
-                raise refused("the proof was used before")
 
 
 def refused(why: str) -> OAuthError:

@@ -9,12 +9,12 @@ import plugins.auth.accounts.tables
 import plugins.auth.audit.tables
 import plugins.auth.cache.tables
 import plugins.auth.device.tables
-import plugins.auth.dpop.tables
 import plugins.auth.factors.tables
 import plugins.auth.keys.tables
 import plugins.auth.leaving.tables
 import plugins.auth.mail.tables
 import plugins.auth.oauth.tables
+import plugins.auth.once.tables
 import plugins.auth.pushed.tables
 import plugins.auth.registration.tables
 import plugins.auth.social.tables  # noqa: F401 - each adds its tables

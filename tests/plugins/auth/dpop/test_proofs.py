@@ -16,11 +16,11 @@ from multidict import CIMultiDict
 from backends.sql import Sql
 from plugins.auth.dpop.options import DpopOptions
 from plugins.auth.dpop.proofs import Proofs
-from plugins.auth.dpop.tables import proofs
 from plugins.auth.keys.at_rest import AtRest
 from plugins.auth.oauth.clients import Client
 from plugins.auth.oauth.errors import OAuthError
 from plugins.auth.oauth.token_endpoint import CNF
+from plugins.auth.once.tables import used
 from plugins.auth.pruning import Pruning
 from tests.plugins.auth.dpop.holder import Holder
 
@@ -100,7 +100,7 @@ async def test_a_nonce_of_ours_is_asked_for_and_lasts_five_minutes(sql: Sql) -> 
 
 async def test_used_proofs_are_pruned_when_they_are_too_old_to_be_used(sql: Sql) -> None:
     await made(sql).presented(request(Holder().proof("POST", TOKEN)), "/token")
-    count = sa.select(sa.func.count()).select_from(proofs)
+    count = sa.select(sa.func.count()).select_from(used)
     for seconds, left in ((55, 1), (65, 0)):
         await Pruning(sql, lambda ahead=seconds: time.time() + ahead).prune()  # type: ignore[misc]  # the default is bound here
         async with sql.read() as connection:

@@ -1,0 +1,1 @@
+"""What a client signs to be used once: proofs of possession, assertions of who it is."""
