@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ PATIENCE = 5.0
 MAX_BYTES = 512 * 1024
 MAX_REDIRECTS = 3
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+Connect = Callable[[], aiohttp.BaseConnector]
+"""Makes what connects, when an address may lead where nothing is to be asked."""
 MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,9})(?:$|[,\s])", re.IGNORECASE)
 
 
@@ -27,7 +30,9 @@ class Document(NamedTuple):
     max_age: int | None
 
 
-async def fetch_json(address: str, *, patience: float = PATIENCE) -> Document:
+async def fetch_json(
+    address: str, *, patience: float = PATIENCE, connect: Connect | None = None
+) -> Document:
     """The document at `address`. Raises KeysUnavailable for whatever keeps it from coming
     within `patience` seconds.
 
@@ -38,7 +43,11 @@ async def fetch_json(address: str, *, patience: float = PATIENCE) -> Document:
     try:
         async with (
             asyncio.timeout(patience),
-            aiohttp.ClientSession(trust_env=False, cookie_jar=aiohttp.DummyCookieJar()) as session,
+            aiohttp.ClientSession(
+                trust_env=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                connector=None if connect is None else connect(),
+            ) as session,
         ):
             for _ in range(MAX_REDIRECTS + 1):
                 async with session.get(
@@ -93,4 +102,6 @@ def _shown(url: URL) -> str:
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"{type(error).__name__}: {error.os_error}"
     return "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__

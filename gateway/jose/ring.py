@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from gateway.jose.keys import KeySet, KeysUnavailable
 from gateway.jose.sources import KeySource
+from gateway.jose.verify import UnknownKey, Verified, Verifier
 
 FIRST_RETRY = 1.0
 LAST_RETRY = 15.0
@@ -54,6 +55,31 @@ class KeyRing:
         self._join()
         self._keeper = asyncio.create_task(self._keep())
 
+    async def refresh(self, source: KeySource) -> None:
+        """Instead of `start`, each time keys are needed: fetches when it is time, and waits for
+        that. What nobody asks for is not fetched."""
+        self._source = source
+        if asyncio.get_running_loop().time() >= self._next:
+            self._join()
+        if self._flight is not None:
+            await asyncio.wait([self._flight])
+
+    async def verified(self, verifier: Verifier, token: str) -> Verified:
+        """A key that nobody knows is looked for once in a while, by one request for all.
+
+        Raises Refused, and KeysUnavailable while none are known.
+        """
+        for _ in range(2):
+            if self.keys is None:
+                raise KeysUnavailable("no keys are known yet")
+            try:
+                return verifier.verify(token, self.keys)
+            except UnknownKey:
+                if (flight := self.refetch()) is None:
+                    raise
+                await asyncio.wait([flight])
+        raise UnknownKey
+
     async def stop(self) -> None:
         tasks = [task for task in (self._keeper, self._flight) if task is not None]
         for task in tasks:
@@ -84,10 +110,8 @@ class KeyRing:
         return self._flight
 
     async def _keep(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.wait([self._join()])
-            self._next = loop.time() + self._pause
             await asyncio.sleep(self._pause)
 
     async def _fetch(self) -> None:
@@ -100,6 +124,7 @@ class KeyRing:
             self._recover()
             self._take(fetched.keys)
         finally:
+            self._next = asyncio.get_running_loop().time() + self._pause
             self._flight = None
 
     def _take(self, keys: KeySet) -> None:

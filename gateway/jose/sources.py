@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from yarl import URL
 
-from gateway.jose.fetch import MAX_BYTES, Document, fetch_json, parse_json
+from gateway.jose.fetch import MAX_BYTES, Connect, Document, fetch_json, parse_json
 from gateway.jose.issuer import KeyIssuer
 from gateway.jose.keys import KeyReader, KeySet, KeysUnavailable
 
@@ -97,12 +97,14 @@ class KeyAddress:
 
     local = False
 
-    def __init__(self, address: str, reader: KeyReader) -> None:
+    def __init__(self, address: str, reader: KeyReader, connect: Connect | None = None) -> None:
         self._address = address
         self._reader = reader
+        self._connect = connect
 
     async def fetch(self) -> Fetched:
-        return _published(await fetch_json(self._address), self._reader)
+        document = await fetch_json(self._address, connect=self._connect)
+        return _published(document, self._reader)
 
 
 class DiscoveredKeys:

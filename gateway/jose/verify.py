@@ -67,7 +67,8 @@ class Verified:
 class Verifier:
     """Verifies compact tokens against a key set. `leeway` in seconds, for exp, nbf and iat.
 
-    Without an issuer, or audiences, those claims are not looked at.
+    Without an issuer, or audiences, those claims are not looked at. types: of `typ`, in small
+    letters; a token without one is a `jwt`.
     """
 
     def __init__(
@@ -77,8 +78,10 @@ class Verifier:
         issuer: str | None = None,
         audiences: Collection[str] = (),
         leeway: float = 0.0,
+        types: Collection[str] = TYPES,
     ) -> None:
         self._algorithms = frozenset(algorithms)
+        self._types = types
         self._issuer = issuer
         self._audiences = tuple(audiences) or None
         self._leeway = leeway
@@ -114,7 +117,7 @@ class Verifier:
         if not isinstance(header, dict) or "crit" in header or "b64" in header:
             raise Refused("malformed")
         algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
-        if not isinstance(kind, str) or kind.lower() not in TYPES:
+        if not isinstance(kind, str) or kind.lower() not in self._types:
             raise Refused("malformed")
         if kid is not None and not isinstance(kid, str):
             raise Refused("malformed")

@@ -8,6 +8,7 @@ from typing import Any
 
 from jwt import get_unverified_header
 
+from gateway.jose.keys import KeysUnavailable
 from gateway.jose.ring import KeyRing
 from gateway.jose.verify import Refused, UnknownKey, Verified, Verifier
 from plugins.auth.accounts.sessions import RECENT
@@ -114,27 +115,21 @@ class OpenIdProvider:
         return taken(metadata.issuer, await ask(metadata.token_endpoint, headers, form))
 
     async def _verified(self, metadata: Metadata, token: str) -> Verified:
-        """A key that nobody knows is looked for once in a while, by one request for all."""
         verifier = Verifier(
             metadata.algorithms, audiences=[self._options.client_id], leeway=protocol.LEEWAY
         )
-        for _ in range(2):
-            keys = self._ring.keys
-            if keys is None:
-                raise Unreachable(f"{metadata.issuer}: its keys are not known")
-            try:
-                found = verifier.verify(token, keys)
-            except UnknownKey:
-                if (flight := self._ring.refetch()) is None:
-                    break
-                await asyncio.wait([flight])
-            except Refused as error:
-                raise Untrusted(f"{metadata.issuer}: id_token refused: {error.reason}") from None
-            else:
-                if str(get_unverified_header(token).get("typ")).lower() in ACCESS_TOKENS:
-                    raise Untrusted(f"{metadata.issuer}: an access token for an id_token")
-                return found
-        raise Untrusted(f"{metadata.issuer}: an id_token by a key that it does not publish")
+        try:
+            found = await self._ring.verified(verifier, token)
+        except KeysUnavailable:
+            raise Unreachable(f"{metadata.issuer}: its keys are not known") from None
+        except UnknownKey:
+            why = "an id_token by a key that it does not publish"
+            raise Untrusted(f"{metadata.issuer}: {why}") from None
+        except Refused as error:
+            raise Untrusted(f"{metadata.issuer}: id_token refused: {error.reason}") from None
+        if str(get_unverified_header(token).get("typ")).lower() in ACCESS_TOKENS:
+            raise Untrusted(f"{metadata.issuer}: an access token for an id_token")
+        return found
 
     async def _userinfo(
         self, metadata: Metadata, subject: str, access_token: str
