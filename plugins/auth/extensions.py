@@ -29,7 +29,7 @@ from plugins.auth.password.password import PasswordGrant
 from plugins.auth.pushed.endpoint import PushedEndpoint
 from plugins.auth.pushed.requests import Pushed
 from plugins.auth.registration.endpoint import Registration
-from plugins.auth.registration.members import Rules, local
+from plugins.auth.registration.members import Rules
 from plugins.auth.registration.tokens import RegistrationTokens
 
 
@@ -44,6 +44,7 @@ class Extensions:
         at_rest: AtRest,
         rooms: Rooms,
         server: Server,
+        reach: Reach,
     ) -> None:
         issuer, audience = options.issuer, server.access_tokens.audience
         grants, tokens = server.grants, server.person_tokens
@@ -78,7 +79,6 @@ class Extensions:
         rooms.sessions.on_end(participants.ended)
         rooms.changes.on_leave(participants.forget)
         rooms.changes.on_export("logouts", participants.exported)
-        reach = Reach(options.logout.networks, here=local(issuer))
         self.messenger = Messenger(
             sql=sql, issuer=issuer, clients=clients, keyring=keyring, reach=reach
         )

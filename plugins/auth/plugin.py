@@ -23,6 +23,8 @@ from plugins.auth.admin.answering import Answering
 from plugins.auth.admin.api import operations
 from plugins.auth.admin.described import described
 from plugins.auth.admin.gate import Gate
+from plugins.auth.assertions.assertions import Assertions
+from plugins.auth.assertions.client_keys import ClientKeys
 from plugins.auth.cache.epoch import Epochs
 from plugins.auth.cache.remembered import LONGEST
 from plugins.auth.cache.sealed import Sealed
@@ -39,6 +41,7 @@ from plugins.auth.health import Health
 from plugins.auth.keys.at_rest import AtRest, kept_in
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.leaving.participants import Participants
+from plugins.auth.leaving.reach import Reach
 from plugins.auth.mail.postman import Postman, transport
 from plugins.auth.mail.through import through
 from plugins.auth.oauth.clients import Clients
@@ -61,7 +64,7 @@ from plugins.auth.pages.sign_in import SignIn
 from plugins.auth.pages.travel import Travel
 from plugins.auth.pages.with_provider import WithProvider
 from plugins.auth.pruning import Pruning
-from plugins.auth.registration.members import Rules
+from plugins.auth.registration.members import Rules, local
 from plugins.auth.registration.tokens import RegistrationTokens
 from plugins.auth.social.social import social_of
 
@@ -94,6 +97,9 @@ class Auth(Plugin[AuthOptions]):
         self._pruning = Pruning(sql, kept=options.audit.keep)
         self._pages = Pages(options.issuer, options.name, theme)
         self._clients = Clients(sql, self._epochs.clients)
+        self._reach = Reach(options.logout.networks, here=local(options.issuer))
+        self._client_keys = ClientKeys(self._reach)
+        self._clients.asserted = Assertions(sql, options.issuer, self._client_keys).check
         self._social = social_of(options, sql, self._directory)
         self._issuer: Offer | None = None
         self._forgets: list[Callable[[], None]] = []
@@ -148,6 +154,7 @@ class Auth(Plugin[AuthOptions]):
             at_rest=at_rest,
             rooms=self._rooms,
             server=self._server,
+            reach=self._reach,
         )
         self._issuer = Offer(
             options.issuer, keyring, revoked.has, self._access, self._extensions.proofs
@@ -194,6 +201,7 @@ class Auth(Plugin[AuthOptions]):
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await self._social.stop()
+        await self._client_keys.stop()
         self._hashing.stop()
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:

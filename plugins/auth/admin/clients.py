@@ -13,7 +13,7 @@ from plugins.auth.oauth.client_changes import ClientChanges
 from plugins.auth.oauth.clients import Client, Clients
 from plugins.auth.registration.members import OperatorsMembers, Rules
 
-Method = Literal["client_secret_basic", "client_secret_post", "none"]
+Method = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Scope = Annotated[str, msgspec.Meta(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,100}$")]
 Scopes = Annotated[list[Scope], msgspec.Meta(max_length=100)]
@@ -61,7 +61,7 @@ class NewClient(OperatorsMembers, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class MadeClient(msgspec.Struct, frozen=True):
-    """client_secret: shown this once; null of a public client."""
+    """client_secret: shown this once; null of a client that has none."""
 
     client: ClientLine
     client_secret: str | None

@@ -8,6 +8,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from pathlib import Path
 
 import msgspec
 import orjson
@@ -18,7 +19,7 @@ from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.errors import AccountError
 from plugins.auth.audit.actor import COMMAND
 from plugins.auth.keys.keyring import Keyring
-from plugins.auth.oauth.authentication import BASIC, NONE, SECRET_METHODS
+from plugins.auth.oauth.authentication import BASIC, CONFIDENTIAL, NONE
 from plugins.auth.oauth.clients import GRANTS, Clients
 from plugins.auth.registration.members import OperatorsMembers, Rules
 from plugins.auth.registration.tokens import RegistrationTokens
@@ -110,11 +111,13 @@ class Commands:
 
 
 def _members(options: Namespace) -> OperatorsMembers:
-    """Raises msgspec.ValidationError."""
+    """Raises GatewayError and msgspec.ValidationError."""
     found = {
         "post_logout_redirect_uris": options.post_logout_redirect_uri,
         "backchannel_logout_uri": options.backchannel_logout_uri,
         "id_token_signed_response_alg": options.id_token_alg,
+        "jwks": _read(options.jwks) if options.jwks else None,
+        "jwks_uri": options.jwks_uri,
         "dpop_bound_access_tokens": options.dpop,
         "require_pushed_authorization_requests": options.pushed,
         "organisation": options.organisation,
@@ -123,12 +126,24 @@ def _members(options: Namespace) -> OperatorsMembers:
     return msgspec.convert(said, OperatorsMembers)
 
 
+def _read(path: str) -> object:
+    """Raises GatewayError, which quotes nothing: it may be another file than was meant."""
+    try:
+        return orjson.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise GatewayError(f"{path}: {error.strerror}") from None
+    except orjson.JSONDecodeError:
+        raise GatewayError(f"{path}: not JSON") from None
+
+
 def _of_client(parser: ArgumentParser) -> None:
     _add(parser, "--name", "what people read", default="client")
     _add(parser, "--scope", "scopes it may have, with spaces", default="")
     _add(parser, "--audience", "`aud` of its tokens, instead of the setting", default="")
     _add(parser, "--id-token-alg", "RS256: what its id_tokens are signed by", default="")
     _add(parser, "--organisation", "the id of the one that its tokens are about", default="")
+    _add(parser, "--jwks", "a file of its public keys (JWK Set), for private_key_jwt")
+    _add(parser, "--jwks-uri", "where its public keys are published, for private_key_jwt")
     _add(parser, "--backchannel-logout-uri", "what hears when a session has ended", default="")
     again = parser.add_argument
     again(
@@ -139,7 +154,7 @@ def _of_client(parser: ArgumentParser) -> None:
     )
     again("--redirect-uri", action="append", default=[], help="where log-ins end; may be repeated")
     again("--grant", action="append", default=[], choices=GRANTS, help="may be repeated")
-    again("--auth-method", choices=SECRET_METHODS, default=BASIC, help="how it says who it is")
+    again("--auth-method", choices=CONFIDENTIAL, default=BASIC, help="how it says who it is")
     mark = partial(again, action="store_true")
     mark("--public", help="it can keep no secret: an app on a device or in a browser")
     mark("--first-party", help="people are not asked whether it may know them")

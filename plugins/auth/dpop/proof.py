@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jwt
 from jwt.types import Options
@@ -14,7 +14,8 @@ from yarl import URL
 from gateway.jose.keys import FITS, MEMBERS, KeyReader
 from plugins.auth.keys.signing_key import thumbprint
 
-ALGORITHMS = ("ES256", "PS256", "RS256", "EdDSA")
+Algorithm = Literal["ES256", "PS256", "RS256", "EdDSA"]
+ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 LARGEST, LONGEST_JTI = 8192, 256
 PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 UNCHECKED: Options = {

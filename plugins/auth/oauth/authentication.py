@@ -1,4 +1,4 @@
-"""How a client says who it is (RFC 6749 section 2.3)."""
+"""How a client says who it is (RFC 6749 section 2.3, RFC 7521 section 4.2)."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ from urllib.parse import unquote_plus
 
 from aiohttp import web
 
+from plugins.auth.assertions.claimed import claimed
 from plugins.auth.oauth.errors import OAuthError, invalid_client
 
-BASIC, POST, NONE = METHODS = ("client_secret_basic", "client_secret_post", "none")
-SECRET_METHODS = (BASIC, POST)
+BASIC, POST = SECRET_METHODS = ("client_secret_basic", "client_secret_post")
+PRIVATE_KEY_JWT, NONE = "private_key_jwt", "none"
+CONFIDENTIAL = (*SECRET_METHODS, PRIVATE_KEY_JWT)
+METHODS = (*CONFIDENTIAL, NONE)
+ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 def credentials(request: web.Request, sent: Mapping[str, str]) -> tuple[str, str, str]:
-    """Method, id, and secret, of which a public client has none.
+    """Method, id, and secret or assertion, of which a public client has none.
 
     Raises OAuthError for none, and for more than one method.
     """
     headers = request.headers.getall("Authorization", [])
+    if "client_assertion" in sent or "client_assertion_type" in sent:
+        return _asserted(sent, alone=not headers and "client_secret" not in sent)
     if len(headers) > 1 or (headers and "client_secret" in sent):
         raise OAuthError("invalid_request", "a client authenticates in one way only")
-    if "client_assertion" in sent or "client_assertion_type" in sent:
-        raise invalid_client()
     if not headers:
         if not sent.get("client_id"):
             raise invalid_client()
@@ -35,6 +39,17 @@ def credentials(request: web.Request, sent: Mapping[str, str]) -> tuple[str, str
     if sent.get("client_id", client_id) != client_id:
         raise OAuthError("invalid_request", "client_id is not that of the Authorization field")
     return BASIC, client_id, secret
+
+
+def _asserted(sent: Mapping[str, str], *, alone: bool) -> tuple[str, str, str]:
+    """`invalid_client` for all that is wrong, as RFC 7521 section 4.2.1 has it."""
+    text = sent.get("client_assertion", "")
+    client_id = claimed(text)
+    if not alone or client_id is None or sent.get("client_assertion_type") != ASSERTION:
+        raise invalid_client()
+    if sent.get("client_id", client_id) != client_id:
+        raise invalid_client()
+    return PRIVATE_KEY_JWT, client_id, text
 
 
 def _basic(header: str) -> tuple[str, str]:

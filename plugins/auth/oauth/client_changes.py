@@ -82,14 +82,14 @@ class ClientChanges:
 
     async def rotate_secret(self, client_id: str, actor: Actor) -> str | None:
         """The new one, which is nowhere else; the old one is good no more. Raises ValueError for a
-        public client, and BackendError."""
+        client without one, and BackendError."""
         secret, one = secrets.token_urlsafe(32), clients.c.id == client_id
         async with self._known.epoch.write() as connection:
             row = (await connection.execute(sa.select(clients).where(one))).first()
             if row is None:
                 return None
-            if client_of(row).public:
-                raise ValueError("a public client has no secret")
+            if not client_of(row).has_secret:
+                raise ValueError(f"a client that authenticates by {row.method} has no secret")
             await connection.execute(clients.update().where(one).values(secret=hashed(secret)))
             name, address = actor
             event = "client_secret_rotated"

@@ -7,7 +7,7 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,11 +16,19 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from backends.sql import Sql
+from plugins.auth.assertions.registered import check_keys
 from plugins.auth.audit.log import record
 from plugins.auth.cache.cached import Cached
 from plugins.auth.cache.epoch import CLIENTS, Epoch
 from plugins.auth.oauth import redirects
-from plugins.auth.oauth.authentication import BASIC, METHODS, NONE, credentials
+from plugins.auth.oauth.authentication import (
+    BASIC,
+    METHODS,
+    NONE,
+    PRIVATE_KEY_JWT,
+    SECRET_METHODS,
+    credentials,
+)
 from plugins.auth.oauth.errors import invalid_client
 from plugins.auth.oauth.tables import clients
 
@@ -67,6 +75,10 @@ class Client:
         return self.method == NONE
 
     @property
+    def has_secret(self) -> bool:
+        return self.method in SECRET_METHODS
+
+    @property
     def id_token_alg(self) -> str:
         """What it asks its id_tokens to be signed by; empty: as all is."""
         return str(self.metadata.get("id_token_signed_response_alg", ""))
@@ -79,11 +91,21 @@ class Known(NamedTuple):
     secret: bytes
 
 
+Asserted = Callable[[Client, str], Awaitable[None]]
+
+
+async def nothing_asserted(client: Client, assertion: str) -> None:
+    raise invalid_client()
+
+
 class Clients:
-    """epoch: moves when a client changes. Left out: of who changes none, and is gone soon."""
+    """epoch: moves when a client changes. Left out: of who changes none, and is gone soon.
+    asserted: checks an assertion that says it is from the client. Raises OAuthError and
+    BackendError."""
 
     def __init__(self, sql: Sql, epoch: Epoch | None = None) -> None:
         self._sql = sql
+        self.asserted: Asserted = nothing_asserted
         self.epoch = epoch or Epoch(sql, which=CLIENTS)
         self._known: Cached[Known] = Cached(self.epoch, KEPT, "client", Known)
 
@@ -101,7 +123,7 @@ class Clients:
         metadata: Mapping[str, Any] | None = None,
         actor: str | None = None,
     ) -> tuple[Client, str]:
-        """With its secret, which is nowhere else, and empty for a public client.
+        """With its secret, which is nowhere else, and empty for a client that has none.
 
         grants: left out, those of a log-in if there are redirect_uris, else client_credentials.
         scopes: left out, PERSONAL for a log-in. Raises ValueError and BackendError.
@@ -127,7 +149,7 @@ class Clients:
         async with self._sql.write() as connection:
             await connection.execute(clients.insert().values(row))
             await record(connection, "client_created", client=made.id, name=name, actor=actor)
-        return made, "" if made.public else secret
+        return made, secret if made.has_secret else ""
 
     async def get(self, client_id: str) -> Client | None:
         """Raises BackendError."""
@@ -139,12 +161,17 @@ class Clients:
 
         Raises OAuthError and BackendError.
         """
-        method, client_id, secret = credentials(request, sent)
+        method, client_id, proof = credentials(request, sent)
         found = await self._found(client_id)
         client, kept = found if found is not None else (None, bytes(32))
-        right = hmac.compare_digest(hashed(secret), kept) or method == NONE
-        if client is None or not right or client.method != method:
+        right = hmac.compare_digest(hashed(proof), kept) or method == NONE
+        if client is None or client.method != method:
             raise invalid_client()
+        if right:
+            return client
+        if method != PRIVATE_KEY_JWT:
+            raise invalid_client()
+        await self.asserted(client, proof)
         return client
 
     async def _found(self, client_id: str) -> Known | None:
@@ -182,6 +209,7 @@ def check(client: Client) -> None:
         raise ValueError("refresh_token needs a grant that begins with a person")
     if client.public and (secret := client.grants & OF_SECRETS):
         raise ValueError(f"a public client has no credentials for {min(secret)}")
+    check_keys(client.method, client.metadata)
 
 
 def row_of(client: Client) -> dict[str, Any]:

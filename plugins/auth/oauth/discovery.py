@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from plugins.auth.dpop.proof import ALGORITHMS
 from plugins.auth.keys.options import RS256
-from plugins.auth.oauth.authentication import METHODS, SECRET_METHODS
+from plugins.auth.oauth.authentication import CONFIDENTIAL, METHODS
 from plugins.auth.oauth.authorization import PROMPTS, RESPONSE_MODES
 from plugins.auth.oauth.clients import PERSONAL
 
@@ -23,10 +24,13 @@ def metadata(issuer: str, grants: Iterable[str], algorithms: Iterable[str]) -> d
         "authorization_response_iss_parameter_supported": True,
         "token_endpoint": f"{issuer}/token",
         "token_endpoint_auth_methods_supported": list(METHODS),
+        "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
         "introspection_endpoint": f"{issuer}/introspect",
-        "introspection_endpoint_auth_methods_supported": list(SECRET_METHODS),
+        "introspection_endpoint_auth_methods_supported": list(CONFIDENTIAL),
+        "introspection_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
         "revocation_endpoint": f"{issuer}/revoke",
         "revocation_endpoint_auth_methods_supported": list(METHODS),
+        "revocation_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
         "grant_types_supported": list(grants),
         "scopes_supported": list(PERSONAL),
         "userinfo_endpoint": f"{issuer}/userinfo",

@@ -35,9 +35,9 @@ class OAuthError(Exception):
         return answer(value, self.status, headers)
 
 
-def invalid_client() -> OAuthError:
+def invalid_client(why: str = "the client is not authenticated") -> OAuthError:
     """The same for an unknown client, a wrong secret and another method than registered."""
-    return OAuthError("invalid_client", "the client is not authenticated", 401)
+    return OAuthError("invalid_client", why, 401)
 
 
 def answer(value: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

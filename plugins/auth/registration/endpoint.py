@@ -75,7 +75,7 @@ class Registration:
             owner = await self._tokens.owner(connection, made.id, allowed)
             await record(connection, "client_registered", client=made.id, name=made.name)
         whole = {**self._told(made, owner), "client_id_issued_at": now}
-        if not made.public:
+        if made.has_secret:
             whole |= {"client_secret": secret, "client_secret_expires_at": 0}
         return answer(whole, 201)
 
@@ -90,8 +90,8 @@ class Registration:
         made, sent = await self._read(request, client.id, allowed)
         if sent.get("client_id") != client.id:
             raise OAuthError("invalid_request", "client_id is that of the client")
-        if (made.public, client.public).count(True) == 1:
-            raise wrong("a client stays with a secret, or without one")
+        if made.has_secret != client.has_secret or made.public != client.public:
+            raise wrong("a client stays with a secret, with keys, or with neither")
         values = {name: getattr(made, name) for name in OWN}
         members = {name: made.metadata.get(name) for name in NAMES}
         secret = str(sent["client_secret"]) if "client_secret" in sent else None

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from plugins.auth.dpop.proof import Algorithm as Signing
 from plugins.auth.keys.options import Algorithm
 from plugins.auth.oauth.redirects import check as check_uri
 
@@ -34,6 +35,9 @@ class Members(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     backchannel_logout_uri: Web | UnsetType | None = UNSET
     backchannel_logout_session_required: bool | UnsetType | None = UNSET
     id_token_signed_response_alg: Algorithm | UnsetType | None = UNSET
+    jwks: dict[str, Any] | UnsetType | None = UNSET
+    jwks_uri: Web | UnsetType | None = UNSET
+    token_endpoint_auth_signing_alg: Signing | UnsetType | None = UNSET
     dpop_bound_access_tokens: bool | UnsetType | None = UNSET
     require_pushed_authorization_requests: bool | UnsetType | None = UNSET
 
@@ -44,6 +48,7 @@ class OperatorsMembers(Members, frozen=True, kw_only=True, omit_defaults=True):
     organisation: Identifier | UnsetType | None = UNSET
 
 
+ASKED = ("backchannel_logout_uri", "jwks_uri")
 NAMES = Members.__struct_fields__
 
 
@@ -69,21 +74,22 @@ class Rules:
         }
         for uri in members.get("post_logout_redirect_uris") or ():
             _check(uri)
-        if (back := members.get("backchannel_logout_uri")) is not None:
-            self._check_backchannel(back)
+        for name in ASKED:
+            if (uri := members.get(name)) is not None:
+                self._check_asked(name, uri)
         algorithm = members.get("id_token_signed_response_alg")
         if algorithm is not None and not await self._offered(algorithm):
             raise ValueError("id_tokens are signed by RS256 or as keys.algorithm says")
         return members
 
-    def _check_backchannel(self, uri: str) -> None:
+    def _check_asked(self, name: str, uri: str) -> None:
         """We send requests there: so only where https says who it is."""
         try:
             check_uri(uri)
         except ValueError as error:
-            raise ValueError(f"backchannel_logout_uri: {error}") from None
+            raise ValueError(f"{name}: {error}") from None
         if local(uri) and not self._here:
-            raise ValueError("backchannel_logout_uri is not of this machine")
+            raise ValueError(f"{name} is not of this machine")
 
 
 def local(uri: str) -> bool:

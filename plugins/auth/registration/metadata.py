@@ -54,14 +54,15 @@ async def read(
             raise _no_place(error) from None
     try:
         client = _client(said, client_id, allowed)
-        check(client)
         members = await rules.checked(said)
+        kept = {name: value for name, value in members.items() if value is not None}
+        client = replace(client, metadata=kept)
+        check(client)
     except BadUri as error:
         raise _no_place(error) from None
     except ValueError as error:
         raise wrong(str(error)) from None
-    kept = {name: value for name, value in members.items() if value is not None}
-    return replace(client, metadata=kept), raw
+    return client, raw
 
 
 def told(client: Client) -> dict[str, Any]:
