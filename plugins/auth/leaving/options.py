@@ -8,8 +8,8 @@ import msgspec
 
 
 class LogoutOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """networks: addresses that are not public, where clients may be told of logouts nevertheless,
-    such as `10.0.0.0/8`."""
+    """networks: addresses that are not public, where clients may be told of logouts, and have their
+    keys, nevertheless, such as `10.0.0.0/8`."""
 
     networks: list[str] = []
 

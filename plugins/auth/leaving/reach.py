@@ -1,4 +1,4 @@
-"""Which addresses clients may be told at: a client's name may lead anywhere, also within."""
+"""Which addresses clients are asked and told at: a client's name may lead anywhere, also within."""
 
 from __future__ import annotations
 

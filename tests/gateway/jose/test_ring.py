@@ -8,6 +8,7 @@ import pytest
 from gateway.jose.keys import KeyReader, KeysUnavailable
 from gateway.jose.ring import KeyRing
 from gateway.jose.sources import Fetched, KeyAddress, KeyFile
+from gateway.jose.verify import UnknownKey, Verifier
 from tests.gateway.jose.signing import Issuer, Signer, eventually, jwks, serving, signer
 
 READER = KeyReader(["ES256"])
@@ -157,3 +158,40 @@ async def test_stopping_ends_a_fetch_and_whoever_waits_for_it(ring):
 
 async def test_a_ring_that_never_started_can_be_stopped(ring):
     await ring.stop()
+
+
+async def test_who_keeps_nothing_fresh_fetches_when_it_is_time(ring):
+    class Aging(KeyAddress):
+        again_in = 60.0
+
+        async def fetch(self):
+            return Fetched((await super().fetch()).keys, self.again_in)
+
+    async with serving(Issuer(signer("ES256"))) as issuer:
+        source = Aging(f"{issuer.url}/keys", READER)
+        await asyncio.gather(*(ring.refresh(source) for _ in range(5)))
+        assert knows(ring, "one")
+        await ring.refresh(source)
+        assert issuer.fetches == 1
+        issuer.document = jwks(TWO)
+        source.again_in = 0.0
+        await asyncio.wait([ring.refetch()])
+        assert knows(ring, "two")
+        issuer.document = jwks(signer("ES256"))
+        await ring.refresh(source)
+        assert knows(ring, "one")
+        assert issuer.fetches == 3
+
+
+async def test_a_token_waits_for_a_key_that_is_new_and_for_none_that_is_not(ring):
+    verifier = Verifier(["ES256"])
+    with pytest.raises(KeysUnavailable):
+        await ring.verified(verifier, TWO.token())
+    async with serving(Issuer(signer("ES256"))) as issuer:
+        await ring.start(KeyAddress(f"{issuer.url}/keys", READER))
+        await asyncio.wait([ring.flight])
+        issuer.document = jwks(TWO)
+        assert (await ring.verified(verifier, TWO.token())).identity.subject == "ada"
+        with pytest.raises(UnknownKey):
+            await ring.verified(verifier, signer("ES256").token())
+        assert issuer.fetches == 2

@@ -14,9 +14,11 @@ from backends.sql import Sql
 from plugins.auth.accounts.tables import sessions
 from plugins.auth.admin.gate import SCOPE
 from plugins.auth.audit.reading import Wanted, page
+from plugins.auth.oauth.authentication import PRIVATE_KEY_JWT
 from plugins.auth.oauth.clients import Clients
 from tests.plugins.auth.accounts.test_operators import signed_in
 from tests.plugins.auth.admin.conftest import Desk
+from tests.plugins.auth.assertions.asserting import Asserting
 
 
 async def test_users_are_invited_found_changed_and_deleted(desk: Desk, sql: Sql) -> None:
@@ -149,7 +151,7 @@ async def test_tokens_of_a_client_end_with_it_or_its_service_account_and_rest_wh
     await becomes(token, wanted=False)
 
 
-async def test_a_public_client_has_no_secret(desk: Desk) -> None:
+async def test_a_public_client_and_one_with_a_key_have_no_secret(desk: Desk) -> None:
     new = {
         "client_name": "app",
         "token_endpoint_auth_method": "none",
@@ -159,6 +161,22 @@ async def test_a_public_client_has_no_secret(desk: Desk) -> None:
     assert (status, made["client_secret"]) == (201, None)
     assert (await desk.ask("POST", f"/clients/{made['client']['client_id']}/secret"))[0] == 400
     path, acme = f"/clients/{made['client']['client_id']}", "a" * 32
+    jwks = Asserting().jwks
+    by_key = {**new, "token_endpoint_auth_method": PRIVATE_KEY_JWT}
+    assert (await desk.ask("POST", "/clients", by_key))[0] == 400
+    status, held = await desk.ask("POST", "/clients", {**by_key, "jwks": jwks})
+    assert (status, held["client_secret"], held["client"]["metadata"]) == (
+        201,
+        None,
+        {"jwks": jwks},
+    )
+    one = f"/clients/{held['client']['client_id']}"
+    status, told = await desk.ask("POST", f"{one}/secret")
+    assert (status, "private_key_jwt has no secret" in told["detail"]) == (400, True)
+    assert (await desk.ask("PATCH", one, {"jwks": None}))[0] == 400
+    moved = {"jwks": None, "jwks_uri": "https://app.example/keys"}
+    status, told = await desk.ask("PATCH", one, moved)
+    assert (status, told["metadata"]) == (200, {"jwks_uri": "https://app.example/keys"})
     for named, kept in ((acme, {"organisation": acme}), ("", {})):
         assert (await desk.ask("PATCH", path, {"organisation": named}))[1]["metadata"] == kept
     _, made = await desk.ask("POST", "/clients", {**new, "organisation": acme})

@@ -14,8 +14,10 @@ from backends.sql import Sql
 from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.hashing import Hashing
 from plugins.auth.accounts.options import AccountOptions
+from plugins.auth.oauth.authentication import PRIVATE_KEY_JWT
 from plugins.auth.oauth.clients import Clients
 from tests.engines.postgres import Postgres
+from tests.plugins.auth.assertions.asserting import Asserting
 from tests.plugins.auth.people import PASSWORD
 
 
@@ -77,6 +79,22 @@ async def test_a_client_that_people_log_in_to_has_no_secret_if_it_is_public(
     assert json.loads(run(config, "rotate-keys").stdout)["alg"] == "ES256"
 
 
+def test_a_client_that_has_a_key_has_no_secret(config: Path) -> None:
+    holder, words = Asserting(), ("create-client", "--auth-method", PRIVATE_KEY_JWT)
+    keys = config.parent / "keys.json"
+    keys.write_text(json.dumps(holder.jwks))
+    made = run(config, *words, "--jwks", str(keys))
+    assert made.returncode == 0, made.stderr
+    told = json.loads(made.stdout)
+    assert told["token_endpoint_auth_method"] == PRIVATE_KEY_JWT
+    assert "client_secret" not in told
+    keys.write_text(json.dumps({"keys": [holder.private]}))
+    wrong = run(config, *words, "--jwks", str(keys))
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "public keys alone" in wrong.stderr
+    assert holder.private["d"] not in wrong.stderr
+
+
 async def test_an_admin_has_the_password_of_standard_input(config: Path, sql: Sql) -> None:
     made = run(config, "create-admin", "--email", "root@example.org", given=PASSWORD + "\n")
     assert made.returncode == 0, made.stderr
@@ -94,6 +112,7 @@ async def test_an_admin_has_the_password_of_standard_input(config: Path, sql: Sq
         (["create-client", "--name", "x", "--scope", 'a"b'], "is not a scope"),
         (["create-client", "--redirect-uri", "http://a.example/cb"], "is not https"),
         (["create-client", "--id-token-alg", "HS256"], "HS256"),
+        (["create-client", "--jwks", "/nowhere/keys.json"], "No such file"),
         (["create-admin"], "--email"),
         (["dance"], "invalid choice"),
         ([], "COMMAND"),

@@ -21,6 +21,7 @@ from plugins.auth.oauth.clients import PASSWORD
 from plugins.auth.oauth.codes import LASTS
 from plugins.auth.oauth.options import TokenOptions
 from plugins.auth.oauth.tables import grants
+from tests.plugins.auth.assertions.asserting import Asserting
 from tests.plugins.auth.browser import EMAIL
 from tests.plugins.auth.oauth.relying import CALLBACK, VERIFIER, Place, place
 from tests.plugins.auth.people import PASSWORD as SECRET
@@ -135,6 +136,20 @@ async def test_10_4_12_and_6_1_a_code_comes_as_a_query_or_a_form_alone(here: Pla
         ({"response_type": "code token"}, "unsupported_response_type"),
     ):
         assert (await app.told(ada, **wrong))["error"] == error
+
+
+async def test_10_4_16_a_client_may_have_a_key_instead_of_a_secret(here: Place) -> None:
+    """ASVS 5.0 10.4.16: nothing that is sent, or kept here, lets anybody else be the client."""
+    holder = Asserting()
+    app = await here.app(redirect_uris=[], grants=["client_credentials"], **holder.registered())
+    grant, url = {"grant_type": "client_credentials"}, f"{app.root}/auth/token"
+    sent = {**grant, **holder.proving(app.client.id)}
+    as_secret = {**grant, "client_id": app.client.id, "client_secret": sent["client_assertion"]}
+    for form, status in ((sent, 200), (sent, 401), (as_secret, 401)):
+        async with here.session.post(url, data=form) as answer:
+            assert answer.status == status
+    _, said, _ = await app.get("/auth/.well-known/openid-configuration", "")
+    assert "private_key_jwt" in said["token_endpoint_auth_methods_supported"]
 
 
 async def test_10_7_1_and_2_a_person_agrees_and_knows_to_what(here: Place) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
+
+import pytest
 
 from backends.sql import Sql
 from gateway.seat import Subscribers
 from plugins.auth.audit.actor import COMMAND
 from plugins.auth.cache.epoch import Epochs
+from plugins.auth.oauth.authentication import NONE
 from plugins.auth.oauth.client_changes import ClientChanges
-from plugins.auth.oauth.clients import Clients
+from plugins.auth.oauth.clients import DEVICE, Clients
 from plugins.auth.oauth.ending import Ending
 from plugins.auth.oauth.revoked import Revoked
+from tests.plugins.auth.assertions.asserting import Asserting
 
 
 def changes(sql: Sql, known: Clients, broadcast: Subscribers) -> ClientChanges:
@@ -38,6 +43,16 @@ async def test_members_of_metadata_changed_at_once_are_all_kept(sql: Sql) -> Non
         "organisation": "a" * 32,
         "client_uri": "https://a.example",
     }
+
+
+async def test_a_client_without_a_secret_has_none_to_change(sql: Sql) -> None:
+    known = Clients(sql)
+    held = Asserting().registered()
+    public: dict[str, Any] = {"method": NONE, "grants": [DEVICE]}
+    for registered in (held, public):
+        made, _ = await known.create("app", **registered)
+        with pytest.raises(ValueError, match=f"authenticates by {made.method} has no secret"):
+            await changes(sql, known, Subscribers()).rotate_secret(made.id, COMMAND)
 
 
 async def scopes(known: Clients, number: str) -> tuple[str, ...] | None:

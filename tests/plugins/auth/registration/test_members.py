@@ -17,6 +17,7 @@ async def offered(algorithm: str) -> bool:
 RULES = Rules("http://localhost/auth", offered)
 ELSEWHERE = Rules("https://id.example.org/auth", offered)
 HERE = {"backchannel_logout_uri": "http://127.0.0.1:1/"}
+KEYS_HERE = {"jwks_uri": "http://localhost:1/keys"}
 
 
 async def checked(rules: Rules = RULES, **said: Any) -> dict[str, Any]:
@@ -45,6 +46,11 @@ async def test_what_is_left_out_is_not_said_and_what_is_empty_is_to_be_none() ->
         ({"backchannel_logout_uri": "http://10.0.0.1/"}, ValueError),
         ({"backchannel_logout_uri": "com.example.app:/"}, msgspec.ValidationError),
         ({"backchannel_logout_uri": "https://shop.example/#x"}, ValueError),
+        ({"jwks_uri": "http://10.0.0.1/"}, ValueError),
+        ({"jwks_uri": "file:///etc/passwd"}, msgspec.ValidationError),
+        ({"jwks": "x"}, msgspec.ValidationError),
+        ({"token_endpoint_auth_signing_alg": "HS256"}, msgspec.ValidationError),
+        ({"token_endpoint_auth_signing_alg": "none"}, msgspec.ValidationError),
     ],
 )
 async def test_what_is_not_in_order_is_refused(said: Any, error: type[Exception]) -> None:
@@ -53,6 +59,7 @@ async def test_what_is_not_in_order_is_refused(said: Any, error: type[Exception]
 
 
 async def test_addresses_of_this_machine_are_for_servers_on_it() -> None:
-    assert await checked(**HERE) == HERE
-    with pytest.raises(ValueError, match="this machine"):
-        await checked(ELSEWHERE, **HERE)
+    for said in (HERE, KEYS_HERE):
+        assert await checked(**said) == said
+        with pytest.raises(ValueError, match="this machine"):
+            await checked(ELSEWHERE, **said)

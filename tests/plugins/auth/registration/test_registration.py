@@ -12,6 +12,7 @@ import pytest
 from backends.sql import Sql
 from gateway.seat import Subscribers
 from plugins.auth.audit.actor import COMMAND
+from plugins.auth.oauth.authentication import PRIVATE_KEY_JWT
 from plugins.auth.oauth.client_changes import ClientChanges
 from plugins.auth.oauth.clients import PASSWORD
 from plugins.auth.oauth.ending import Ending
@@ -20,6 +21,7 @@ from plugins.auth.oauth.revoked import Revoked
 from plugins.auth.registration import tokens as settings
 from plugins.auth.registration.metadata import read
 from plugins.auth.registration.tokens import RegistrationTokens
+from tests.plugins.auth.assertions.asserting import Asserting
 from tests.plugins.auth.oauth.conftest import here
 from tests.plugins.auth.oauth.relying import ISSUER, App, Place
 from tests.plugins.auth.people import Clock
@@ -124,6 +126,10 @@ WRONG = [
     ({"grant_types": ["implicit"]}, "invalid_client_metadata"),
     ({"response_types": ["token"]}, "invalid_client_metadata"),
     ({"token_endpoint_auth_method": "private_key_jwt"}, "invalid_client_metadata"),
+    ({"jwks": {"keys": []}, "jwks_uri": "https://shop.example/"}, "invalid_client_metadata"),
+    ({"jwks": {"keys": [{"kty": "oct", "k": "x" * 43}]}}, "invalid_client_metadata"),
+    ({"jwks_uri": "http://10.0.0.1/keys"}, "invalid_client_metadata"),
+    ({"token_endpoint_auth_signing_alg": "none"}, "invalid_client_metadata"),
     ({"scope": "openid auth:admin"}, "invalid_client_metadata"),
     ({"id_token_signed_response_alg": "HS256"}, "invalid_client_metadata"),
     ({"client_uri": "javascript:alert(1)"}, "invalid_client_metadata"),
@@ -162,6 +168,30 @@ async def test_public_clients_have_no_secret(here: Place, sql: Sql) -> None:
     status, told = await register(here, sql, token_endpoint_auth_method="none")
     assert status == 201
     assert "client_secret" not in told
+
+
+async def test_a_client_with_keys_has_no_secret_and_stays_with_keys(here: Place, sql: Sql) -> None:
+    holder = Asserting()
+    keys = {"token_endpoint_auth_method": PRIVATE_KEY_JWT, "jwks": holder.jwks}
+    status, told = await register(here, sql, **keys)
+    assert (status, told["jwks"]) == (201, holder.jwks)
+    assert "client_secret" not in told
+    form = {"token": "x", **holder.proving(told["client_id"])}
+    url = f"http://127.0.0.1:{here.port}/auth/introspect"
+    async with here.session.post(url, data=form) as answer:
+        assert (answer.status, await answer.json()) == (200, {"active": False})
+    place = told["registration_client_uri"].removeprefix("http://localhost")
+    token, body = told["registration_access_token"], {**SHOP, "client_id": told["client_id"]}
+    for method in ("client_secret_basic", "none"):
+        other = {**body, "token_endpoint_auth_method": method}
+        assert (await send(here, "PUT", place, token, other))[0] == 400
+    published = {**body, **keys, "jwks": None, "jwks_uri": "https://shop.example/keys"}
+    status, told = await send(here, "PUT", place, token, published)
+    assert (status, told["jwks_uri"], "jwks" in told) == (200, "https://shop.example/keys", False)
+    _, secret = await register(here, sql)
+    place = secret["registration_client_uri"].removeprefix("http://localhost")
+    body = {**SHOP, **keys, "client_id": secret["client_id"]}
+    assert (await send(here, "PUT", place, secret["registration_access_token"], body))[0] == 400
 
 
 async def test_initial_access_tokens_last_a_week(sql: Sql) -> None:
