@@ -139,7 +139,7 @@ async def test_10_4_12_and_6_1_a_code_comes_as_a_query_or_a_form_alone(here: Pla
 
 
 async def test_10_4_16_a_client_may_have_a_key_instead_of_a_secret(here: Place) -> None:
-    """ASVS 5.0 10.4.16: nothing that is sent, or kept here, lets anybody else be the client."""
+    """Nothing that is sent, or kept here, lets anybody else be the client."""
     holder = Asserting()
     app = await here.app(redirect_uris=[], grants=["client_credentials"], **holder.registered())
     grant, url = {"grant_type": "client_credentials"}, f"{app.root}/auth/token"
