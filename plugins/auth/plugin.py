@@ -50,6 +50,7 @@ from plugins.auth.oauth.revoked import Revoked
 from plugins.auth.oauth.server import Server
 from plugins.auth.options import AuthOptions
 from plugins.auth.pages.joining import Joining
+from plugins.auth.pages.nothing import Nothing
 from plugins.auth.pages.one_organisation import OneOrganisation
 from plugins.auth.pages.own_account import OwnAccount
 from plugins.auth.pages.own_app import OwnApp
@@ -222,6 +223,7 @@ class Auth(Plugin[AuthOptions]):
             *self._server.routes(),
             *self._admin,
             *self._extensions.routes(),
+            *Nothing(self._rooms).routes(),
         ]
 
     def checks(self) -> Mapping[str, HealthCheck]:

@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from backends.errors import BackendError, Conflict
-from gateway.errors import PROBLEM_JSON, GatewayError, Problem
+from gateway.errors import GatewayError
 from plugins.auth.access.errors import AccessError, Missing
 from plugins.auth.accounts.errors import AccountError, BadEmail, Overloaded
 from plugins.auth.admin.gate import Gate
@@ -19,8 +19,8 @@ from plugins.auth.admin.operation import Call, Operation, Refusal
 from plugins.auth.audit.actor import Actor
 from plugins.auth.oauth.bearer import TokenError
 from plugins.auth.pages.forms import BadForm, body
+from plugins.auth.problem import HEADERS, problem
 
-HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 PATH = re.compile(r"[A-Za-z0-9._:@-]{1,100}", re.ASCII)
 MEANINGS: tuple[tuple[type[Exception], int, str], ...] = (
     (Conflict, 409, "there is one already"),
@@ -105,15 +105,3 @@ def _meaning(error: Exception) -> tuple[int, str]:
         if isinstance(error, kind):
             return status, detail or str(error)
     raise error
-
-
-def problem(
-    request: web.Request, status: int, detail: str, headers: dict[str, str] | None = None
-) -> web.Response:
-    more = {"Retry-After": "1"} if status == 503 else {}
-    return web.Response(
-        body=Problem(status, detail).render(request["exchange"].request_id),
-        status=status,
-        content_type=PROBLEM_JSON,
-        headers={**HEADERS, **more, **(headers or {})},
-    )

@@ -8,12 +8,12 @@ import msgspec
 from aiohttp import web
 
 from backends.sql import Sql
-from plugins.auth.admin.answering import HEADERS
 from plugins.auth.admin.operation import Call, Operation
 from plugins.auth.admin.paging import Limit, Text
 from plugins.auth.audit.exporting import FORMATS, exported
 from plugins.auth.audit.log import record
 from plugins.auth.audit.reading import Line, Wanted, everything, page
+from plugins.auth.problem import HEADERS
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 

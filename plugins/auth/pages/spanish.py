@@ -364,5 +364,11 @@ SPANISH = {
         "Ese formulario no se puede aceptar. Carga la página de nuevo."
     ),
     "Something went wrong": "Algo ha ido mal",
+    "There is no such page. Its address may be mistyped, or the page is no more.": (
+        "No existe esa página. Quizá la dirección esté mal escrita, o la página ya no exista."
+    ),
+    "This page cannot be asked for in that way. Go back, and try again.": (
+        "Esta página no se puede pedir así. Vuelve atrás e inténtalo de nuevo."
+    ),
     "Saved.": "Guardado.",
 }
