@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -12,6 +13,8 @@ from backends.keyvalue import KeyValue
 from backends.keyvalue.bounds import milliseconds
 
 Load = Callable[[], Awaitable[bytes | None]]
+
+log = logging.getLogger("gateway.backends")
 
 PRESENT = b"+"
 ABSENT = b"-"
@@ -169,21 +172,19 @@ class Cache:
                 await self._keyvalue.delete(self._prefix + key)
         except Refused:
             pass
-        except BackendUnavailable:
-            self._found_away()
-            if not self._without:
-                raise
+        except BackendUnavailable as error:
+            self._found_away(error)
 
     async def _stored(self, key: str) -> bytes | None:
         if self._is_away():
             return None
         try:
             async with self._patiently():
-                return await self._keyvalue.get(self._prefix + key)
-        except BackendUnavailable:
-            self._found_away()
-            if not self._without:
-                raise
+                found = await self._keyvalue.get(self._prefix + key)
+            self._found_there()
+            return found
+        except BackendUnavailable as error:
+            self._found_away(error)
             return None
 
     @asynccontextmanager
@@ -197,8 +198,18 @@ class Cache:
     def _is_away(self) -> bool:
         return self._without and asyncio.get_running_loop().time() < self._away_until
 
-    def _found_away(self) -> None:
+    def _found_away(self, error: BackendUnavailable) -> None:
+        """Raises it again when nothing goes on without the engine."""
+        if not self._without:
+            raise error
+        if not self._away_until:
+            log.warning("a cache goes on without its engine: %s", error)
         self._away_until = asyncio.get_running_loop().time() + self._away_for
+
+    def _found_there(self) -> None:
+        if self._away_until:
+            log.warning("a cache has its engine again")
+        self._away_until = 0.0
 
 
 class _Flight:

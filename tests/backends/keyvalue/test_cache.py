@@ -206,7 +206,9 @@ async def test_without_its_engine_it_loads(cache: Cache, keyvalue: Outage) -> No
         await cache.forget("key")
 
 
-async def test_when_its_engine_is_back_it_is_used_again(keyvalue: Outage) -> None:
+async def test_when_its_engine_is_back_it_is_used_again(
+    keyvalue: Outage, caplog: pytest.LogCaptureFixture
+) -> None:
     cache, source = Cache(keyvalue, away_for=0.05), Source()
     keyvalue.away = True
     await cache.get_or_load("key", source, 60)
@@ -215,6 +217,10 @@ async def test_when_its_engine_is_back_it_is_used_again(keyvalue: Outage) -> Non
     for _ in range(3):
         await cache.get_or_load("key", source, 60)
     assert source.loads == 2
+    assert [each.message for each in caplog.records] == [
+        "a cache goes on without its engine: keyvalue: away",
+        "a cache has its engine again",
+    ]
 
 
 async def test_or_it_raises_what_the_engine_raises(keyvalue: Outage) -> None:
