@@ -11,6 +11,7 @@ from plugins.auth.accounts.options import AccountOptions
 from plugins.auth.audit.options import AuditOptions
 from plugins.auth.device.options import DeviceOptions
 from plugins.auth.dpop.options import DpopOptions
+from plugins.auth.keys.at_rest import SHORTEST
 from plugins.auth.keys.options import KeyOptions
 from plugins.auth.leaving.options import LogoutOptions
 from plugins.auth.mail.options import MailOptions
@@ -51,6 +52,10 @@ class AuthOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("issuer is a URL such as https://id.example.org/auth")
         if parts.query or parts.fragment or self.issuer.endswith("/"):
             raise ValueError("issuer has no query, no fragment and no slash at its end")
+        if parts.username is not None:
+            raise ValueError("issuer has no user and no password")
+        if self.secret and len(self.secret) < SHORTEST:
+            raise ValueError(f"secret has at least {SHORTEST} characters, all at random")
         local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
         if parts.scheme == "http" and not local:
             raise ValueError("issuer is https, except on this machine (localhost, 127.0.0.1)")

@@ -81,7 +81,8 @@ class Bundles(ABC, Generic[B]):
         now = int(self._clock())
         values = {
             "name": self._new_name(name),
-            **_checked(permissions, description),
+            "description": permission.words(description, 200, "a description"),
+            "permissions": permission.joined(permissions),
             "created_at": now,
             "updated_at": now,
         }
@@ -103,7 +104,11 @@ class Bundles(ABC, Generic[B]):
     ) -> B:
         """What is None stays. Raises ValueError, Missing and BuiltIn."""
         self._may_change(name)
-        values = {"updated_at": int(self._clock()), **_checked(permissions, description)}
+        values: dict[str, Any] = {"updated_at": int(self._clock())}
+        if permissions is not None:
+            values["permissions"] = permission.joined(permissions)
+        if description is not None:
+            values["description"] = permission.words(description, 200, "a description")
         changing = self.table.update().where(self.table.c.name == name).values(values)
         async with self._epoch.write() as connection:
             row = (await connection.execute(changing.returning(self.table))).first()
@@ -132,13 +137,3 @@ class Bundles(ABC, Generic[B]):
     def _of(self, row: Any) -> B:
         permissions = tuple(row.permissions.split())
         return self.made(row.name, row.description, permissions, row.created_at, row.updated_at)
-
-
-def _checked(permissions: Iterable[str] | None, description: str | None) -> dict[str, str]:
-    """The columns of what is not None. Raises ValueError."""
-    values = {}
-    if permissions is not None:
-        values["permissions"] = permission.joined(permissions)
-    if description is not None:
-        values["description"] = permission.description(description)
-    return values

@@ -46,7 +46,10 @@ class AtRest:
         try:
             return self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], context)
         except (InvalidTag, ValueError):
-            raise SealedOtherwise("what is encrypted at rest cannot be opened: other key") from None
+            raise SealedOtherwise(
+                "what is encrypted in the database opens with neither `secret` nor `secret_file`: "
+                "put the one back that it was encrypted with"
+            ) from None
 
 
 def kept_in(path: Path) -> str:

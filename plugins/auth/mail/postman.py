@@ -32,7 +32,7 @@ PAGES = {
     "welcome": "/reset",
 }
 WARNINGS = frozenset({"guessed", "halfway"})
-PLAIN = {"known": "/login", "nobody": "/register", "ending": "/account/keys"}
+PLAIN = {"known": "/login", "nobody": "/register"}
 
 log = logging.getLogger("gateway.auth.mail")
 

@@ -137,7 +137,8 @@ class Rooms:
                 return self.message(
                     request,
                     "Something went wrong",
-                    "That form cannot be taken. Load the page again.",
+                    "That form cannot be taken: it is too old, or your browser keeps no cookies. "
+                    "Load the page again.",
                     status=error.status,
                 )
             except BackendError as error:

@@ -360,8 +360,13 @@ SPANISH = {
     "The password is too long.": "La contraseña es demasiado larga.",
     "The password is one that many people use.": "Es una contraseña que usa mucha gente.",
     "The password is too easy to guess.": "La contraseña es demasiado fácil de adivinar.",
-    "That form cannot be taken. Load the page again.": (
-        "Ese formulario no se puede aceptar. Carga la página de nuevo."
+    "That form cannot be taken: it is too old, or your browser keeps no cookies. Load the page "
+    "again.": (
+        "Ese formulario no se puede aceptar: es demasiado antiguo, o tu navegador no guarda "
+        "cookies. Carga la página de nuevo."
+    ),
+    "Press the button to go back to the application.": (
+        "Pulsa el botón para volver a la aplicación."
     ),
     "Something went wrong": "Algo ha ido mal",
     "There is no such page. Its address may be mistyped, or the page is no more.": (

@@ -6,6 +6,8 @@ import secrets
 import time
 from typing import Any
 
+import jwt
+
 from plugins.auth.oauth.authentication import ASSERTION, PRIVATE_KEY_JWT
 from plugins.auth.oauth.clients import Client
 from tests.plugins.auth.dpop.holder import Holder
@@ -41,7 +43,12 @@ class Asserting(Holder):
             **claims,
         }
         headers = {"kid": self.kid, **(header or {})}
-        return self.signed(headers, held)
+        return jwt.encode(
+            {name: value for name, value in held.items() if value is not None},
+            self.key,
+            self.algorithm,
+            headers={name: value for name, value in headers.items() if value is not None},
+        )
 
     def proving(self, client_id: str, **more: Any) -> dict[str, str]:
         """Parameters of a request."""

@@ -145,6 +145,8 @@ async def test_every_page_of_the_account_is_a_link_on_its_first(ada: Browser) ->
     places = set(re.findall(r'href="(/auth/account/[^"]+)"', navigation))
     assert len(places) > 5
     assert {each for each in places if f'href="{each}"' not in page} == set()
+    for issuer in ("/auth", "/auth/"):
+        assert (await ada.get(issuer)).url.endswith("/auth/account")
     for button in ("sessions", "devices"):  # where a log-in leads that a button there had asked for
         assert (await ada.get(f"/auth/account/{button}")).url.endswith("/auth/account")
 
