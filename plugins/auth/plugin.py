@@ -16,6 +16,7 @@ from plugins.auth.access.offering import Offer
 from plugins.auth.access.rooms import Access
 from plugins.auth.accounts.changes import Changes
 from plugins.auth.accounts.directory import Directory
+from plugins.auth.accounts.entering import Entering
 from plugins.auth.accounts.hashing import Hashing
 from plugins.auth.accounts.operators import Operators
 from plugins.auth.accounts.sessions import Sessions
@@ -120,6 +121,7 @@ class Auth(Plugin[AuthOptions]):
         self._sessions.on_begin(self._figures.logged_in)
         self._figures.watch(self._hashing.under_way, self._postman.waiting)
         self._checks = Health(sql, keyring, lambda: self._tasks).checks()
+        devices = Devices(sql, options.accounts, options.issuer)
         self._rooms = Rooms(
             options.accounts,
             self._directory,
@@ -127,7 +129,8 @@ class Auth(Plugin[AuthOptions]):
             self._changes,
             Totp(sql, at_rest, self._hashing, options.name),
             Passkeys(sql, options.accounts, options.issuer, options.name),
-            Devices(sql, options.accounts, options.issuer),
+            devices,
+            Entering(sql, self._directory, self._sessions, devices),
             self._pages,
             self._social,
             self._figures.refused,

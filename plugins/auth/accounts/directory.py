@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,8 +26,27 @@ from plugins.auth.mail.outbox import enqueue
 
 BY_ID = sa.select(accounts).where(accounts.c.id == sa.bindparam("account"))
 BY_KEY = sa.select(accounts).where(accounts.c.email_key == sa.bindparam("key"))
+STILL = (
+    sa.select(accounts.c.id)
+    .where(accounts.c.id == sa.bindparam("account"), ~accounts.c.disabled)
+    .where(accounts.c.password == sa.bindparam("encoded"))
+    .with_for_update()
+)
+"""And stays so until the end of the block."""
+WRONG = "wrong e-mail address or password"
 LETTERS_FREE = 5
 """To one address that somebody asked for; then there are pauses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """Who knows the password of an account. key: of the e-mail address. address: of the client.
+    encoded: the hash that the password fits."""
+
+    account: Account
+    key: str
+    address: str
+    encoded: str
 
 
 class Directory:
@@ -153,54 +174,83 @@ class Directory:
             )
 
     async def verify(self, email: str, password: str, address: str) -> Account:
-        """Whose password it is. Raises WrongPassword, LockedOut, Unverified and Overloaded.
+        """Whose password it is. Raises as `check` does."""
+        proved = await self.check(email, password, address)
+        async with self._sql.write() as connection:
+            stands = await self.accept(connection, proved)
+        if not stands:
+            raise WrongPassword(WRONG)
+        return proved.account
 
-        Takes as long for an address nobody has.
+    async def check(self, email: str, password: str, address: str) -> Proved:
+        """Whose password it is, counted as a failure until it is accepted.
+
+        Takes as long for an address nobody has. Raises WrongPassword, LockedOut, Unverified and
+        Overloaded.
         """
-        key = policy.key_of(email)
-        last = await self._count(f"password {key}", address)
-        async with self._sql.read() as connection:
-            row = (await connection.execute(BY_KEY, {"key": key})).first()
+        key, client = policy.key_of(email), block_of(address)
+        last, row = await self._counted(key, address)
         encoded = row.password if row is not None else None
-        right = await self._hashing.matches(
-            encoded, password[: policy.LONGEST + 1], block_of(address)
-        )
+        right = await self._hashing.matches(encoded, password[: policy.LONGEST + 1], client)
         if not right or row is None or row.disabled:
             async with self._sql.write() as connection:
                 account = row.id if row is not None else None
                 await record(connection, "login_failed", account=account, address=address)
                 if last:  # whether or not there is such an account
                     await enqueue(connection, "guessed", email[:254], "en", int(self._clock()))
-            raise WrongPassword("wrong e-mail address or password")
-        renewed = None
+            raise WrongPassword(WRONG)
+        proved = Proved(account_of(row), key, address, row.password)
         if self._hashing.outdated(row.password):
-            renewed = await self._hashing.hash(password, block_of(address))
-        async with self._sql.write() as connection:
-            await self._forgive(connection, f"password {key}", address)
-            if renewed is not None:
-                same = sa.and_(accounts.c.id == row.id, accounts.c.password == row.password)
-                await connection.execute(accounts.update().where(same).values(password=renewed))
+            proved = await self._renewed(proved, password)
         if self._options.verified_email and not row.email_verified:
+            async with self._sql.write() as connection:
+                await self.accept(connection, proved)
             raise Unverified("the e-mail address has yet to be confirmed")
-        return account_of(row)
+        return proved
 
-    async def _count(self, subject: str, address: str) -> bool:
-        """Whether pauses follow if it is wrong. Raises LockedOut, with what was counted written."""
-        options = self._options
+    async def accept(self, connection: AsyncConnection, proved: Proved) -> bool:
+        """It was no failure. False, and it stays one, when the password is another by now."""
+        account, where = proved.account.id, proved.address
+        same = {"account": account, "encoded": proved.encoded}
+        if (await connection.execute(STILL, same)).first() is None:
+            await record(connection, "login_failed", account=account, address=where)
+            return False
+        block, free = f"address {block_of(where)}", self._options.address_failures
+        await self.attempts.uncount(connection, block, free)
+        await self.attempts.succeeded(connection, f"password {proved.key}")
+        return True
+
+    async def _renewed(self, proved: Proved, password: str) -> Proved:
+        """With a hash as it is made today. Raises Overloaded."""
+        client, mine = block_of(proved.address), accounts.c.id == proved.account.id
+        encoded = await self._hashing.hash(password, client)
+        same = accounts.update().where(mine, accounts.c.password == proved.encoded)
+        async with self._sql.write() as connection:
+            if (await connection.execute(same.values(password=encoded))).rowcount:
+                return replace(proved, encoded=encoded)
+            found = await connection.execute(sa.select(accounts.c.password).where(mine))
+            other = found.scalar()
+        if other and await self._hashing.matches(other, password, client):
+            return replace(proved, encoded=other)  # renewed by another log-in
+        return proved
+
+    async def _counted(self, key: str, address: str) -> tuple[bool, Any]:
+        """Whether pauses follow if it is wrong, and the row of the account, if there is one.
+
+        Raises LockedOut, with what was counted written.
+        """
+        options, row = self._options, None
         block = f"address {block_of(address)}"
         async with self._sql.write() as connection:
             counted = await self.attempts.counted(connection, block, options.address_failures)
             if not counted.wait:
-                free = options.account_failures
+                subject, free = f"password {key}", options.account_failures
                 counted = await self.attempts.counted(connection, subject, free)
                 if counted.wait:
                     await record(connection, "locked_out", address=address)
+                else:
+                    row = (await connection.execute(BY_KEY, {"key": key})).first()
         if counted.wait:
             self._locked_out()
             raise LockedOut(counted.wait)
-        return counted.last
-
-    async def _forgive(self, connection: AsyncConnection, subject: str, address: str) -> None:
-        block = f"address {block_of(address)}"
-        await self.attempts.uncount(connection, block, self._options.address_failures)
-        await self.attempts.succeeded(connection, subject)
+        return counted.last, row

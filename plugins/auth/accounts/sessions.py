@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -61,6 +61,16 @@ class Session:
     def acr(self) -> str:
         """`aal2` for two factors or a passkey, else `aal1` (NIST SP 800-63B)."""
         return "aal2" if len(self.amr) > 1 or "hwk" in self.amr else "aal1"
+
+
+class Opened(NamedTuple):
+    """token: for the cookie. lasts: seconds."""
+
+    id: str
+    token: str
+    lasts: int
+    amr: tuple[str, ...]
+    waiting: bool
 
 
 class Sessions:
@@ -134,15 +144,34 @@ class Sessions:
         account_id: str,
         *,
         amr: tuple[str, ...],
+        onward: bool = False,
+    ) -> str:
+        """Its id, as `open` and `hand` do it. onward: it must be going on, or nothing begins and
+        the id is empty."""
+        async with self._sql.write() as connection:
+            opened = await self.open(connection, request, account_id, amr=amr, onward=onward)
+        if opened is None:
+            return ""
+        self.hand(response, opened)
+        return opened.id
+
+    async def open(
+        self,
+        connection: AsyncConnection,
+        request: web.Request,
+        account_id: str,
+        *,
+        amr: tuple[str, ...],
         waiting: bool = False,
         onward: bool = False,
         auth_time: int | None = None,
-    ) -> str:
-        """Its id. The cookie is new each time, and the one before is good no more.
+    ) -> Opened | None:
+        """What the browser is to be handed once the block has ended. The cookie is new each time,
+        and the one before is good no more.
 
         Who logs in again goes on with the session, and what hangs on it; of somebody else it ends.
-        onward: it must be going on, or nothing begins and the id is empty. auth_time: when another
-        provider says that it asked the person, if that was not just now.
+        onward: it must be going on, else None. auth_time: when another provider says that it asked
+        the person, if that was not just now.
         """
         now = int(self._clock())
         token = secrets.token_urlsafe(32)
@@ -161,36 +190,39 @@ class Sessions:
             "agent": agent_of(request),
         }
         held = cookie_of(request, self.cookie)
-        async with self._sql.write() as connection:
-            if held and (row := await self._gone_on(connection, held, account_id)) is not None:
-                values |= {"id": row.id, "created_at": row.created_at}
-            elif onward:
-                return ""
-            elif held:
-                await self._end(connection, sessions.c.hash == _hash(held))
-            await connection.execute(ADD, values)
-            if not waiting:
-                await record(
-                    connection,
-                    "logged_in",
-                    account=account_id,
-                    session=str(values["id"]),
-                    address=str(values["address"]),
-                    amr=" ".join(amr),
-                )
+        if held and (row := await self._gone_on(connection, held, account_id)) is not None:
+            values |= {"id": row.id, "created_at": row.created_at}
+        elif onward:
+            return None
+        elif held:
+            await self._end(connection, sessions.c.hash == _hash(held))
+        await connection.execute(ADD, values)
+        opened = Opened(str(values["id"]), token, lasts, amr, waiting)
         if not waiting:
+            await record(
+                connection,
+                "logged_in",
+                account=account_id,
+                session=opened.id,
+                address=str(values["address"]),
+                amr=" ".join(amr),
+            )
+        return opened
+
+    def hand(self, response: web.StreamResponse, opened: Opened) -> None:
+        """The cookie of what is written now."""
+        if not opened.waiting:
             for callback in self._begun:
-                callback(amr)
+                callback(opened.amr)
         response.set_cookie(
             self.cookie,
-            token,
+            opened.token,
             path="/",
-            max_age=lasts,
+            max_age=opened.lasts,
             secure=self._secure,
             httponly=True,
             samesite="Lax",
         )
-        return str(values["id"])
 
     async def _gone_on(self, connection: AsyncConnection, token: str, account_id: str) -> Any:
         """The row, no longer there, of the account's session that lives; else None."""

@@ -60,7 +60,9 @@ class Devices:
         prefix = "__Host-auth-device-" if self._secure else "auth-device-"
         return prefix + hashlib.sha256(account_id.encode()).hexdigest()[:12]
 
-    async def knows(self, request: web.Request, account_id: str) -> bool:
+    async def knows(
+        self, connection: AsyncConnection, request: web.Request, account_id: str
+    ) -> bool:
         token = cookie_of(request, self.cookie(account_id))
         if not self._lasts or not token:
             return False
@@ -71,8 +73,7 @@ class Devices:
             devices.c.expires_at > now,
             devices.c.created_at > now - self._lasts,
         )
-        async with self._sql.write() as connection:
-            return bool((await connection.execute(use.values(used_at=now))).rowcount)
+        return bool((await connection.execute(use.values(used_at=now))).rowcount)
 
     async def remember(
         self, request: web.Request, response: web.StreamResponse, account_id: str, session_id: str

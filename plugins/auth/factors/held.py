@@ -10,6 +10,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from plugins.auth.accounts.tables import accounts
 from plugins.auth.factors.tables import passkeys, recovery_codes, totp
 
+MINE: sa.BindParameter[str] = sa.bindparam("account")
+HELD = sa.select(
+    sa.select(sa.func.count())
+    .select_from(totp)
+    .where(totp.c.account_id == MINE, totp.c.confirmed)
+    .scalar_subquery()
+    .label("app"),
+    sa.select(sa.func.count())
+    .select_from(passkeys)
+    .where(passkeys.c.account_id == MINE)
+    .scalar_subquery()
+    .label("passkeys"),
+)
+
 
 class Held(NamedTuple):
     """app: an authenticator app that is set up. passkeys: how many."""
@@ -19,12 +33,8 @@ class Held(NamedTuple):
 
 
 async def held(connection: AsyncConnection, account_id: str) -> Held:
-    mine = sa.and_(totp.c.account_id == account_id, totp.c.confirmed)
-    app = sa.select(sa.func.count()).select_from(totp).where(mine).scalar_subquery()
-    keys = sa.select(sa.func.count()).select_from(passkeys)
-    theirs = keys.where(passkeys.c.account_id == account_id).scalar_subquery()
-    row = (await connection.execute(sa.select(app.label("app"), theirs.label("keys")))).one()
-    return Held(bool(row.app), row.keys)
+    row = (await connection.execute(HELD, {"account": account_id})).one()
+    return Held(bool(row.app), row.passkeys)
 
 
 async def lock(connection: AsyncConnection, account_id: str) -> bool:

@@ -14,7 +14,8 @@ from aiohttp import web
 from backends.errors import BackendError
 from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.changes import Changes
-from plugins.auth.accounts.directory import Directory
+from plugins.auth.accounts.directory import Directory, Proved
+from plugins.auth.accounts.entering import Entering
 from plugins.auth.accounts.errors import (
     AccountError,
     BadEmail,
@@ -91,6 +92,7 @@ class Rooms:
     totp: Totp
     passkeys: Passkeys
     devices: Devices
+    entering: Entering
     pages: Pages
     social: Social
     refused: Refused = field(default=lambda _template, _error: None)
@@ -176,19 +178,18 @@ class Rooms:
         path: str,
         acr: str = "",
         *,
+        proved: Proved | None = None,
         auth_time: int | None = None,
     ) -> web.Response:
-        """After the first factor: the session, or the page that asks for the second. auth_time: of
-        the first, if it was not just now."""
-        second = any(await self.held(account.id))
-        known = acr != "aal2" and second and await self.devices.knows(request, account.id)
-        if second and not known:
-            response = self.pages.redirect("/login/code" + self.onward(path))
-            await self.sessions.begin(request, response, account.id, amr=amr, waiting=True)
-            return response
+        """After the first factor: the session, or the page that asks for the second. proved: by a
+        password. auth_time: of the first, if it was not just now. Raises WrongPassword."""
+        opened, second = await self.entering.enter(
+            request, account.id, amr, proved=proved, anew=acr == "aal2", auth_time=auth_time
+        )
         needed = not second and (acr == "aal2" or self.options.second_factor)
-        response = self.pages.redirect(NEEDED + self.onward(path) if needed else path)
-        await self.sessions.begin(request, response, account.id, amr=amr, auth_time=auth_time)
+        there = "/login/code" if opened.waiting else NEEDED if needed else ""
+        response = self.pages.redirect(there + self.onward(path) if there else path)
+        self.sessions.hand(response, opened)
         return response
 
     def onward(self, path: str) -> str:

@@ -52,13 +52,12 @@ class SignIn:
         path = onward(form.get("continue", ""), rooms.pages.base)
         email, acr = form.get("email", "")[:254], form.get("acr", "")
         try:
-            account = await rooms.directory.verify(
-                email, form.get("password", ""), address(request)
-            )
+            password, where = form.get("password", ""), address(request)
+            proved = await rooms.directory.check(email, password, where)
+            return await rooms.enter(request, proved.account, ("pwd",), path, acr, proved=proved)
         except AccountError as error:
             values = {**self._values(path, acr, email), "fresh": form.get("fresh", "")}
             return rooms.again(request, "login.html", error, **values)
-        return await rooms.enter(request, account, ("pwd",), path, acr)
 
     async def passkey_options(self, request: web.Request) -> web.StreamResponse:
         """JSON for navigator.credentials.get, which finds an account by itself."""

@@ -32,11 +32,14 @@ class Browser:
 
     async def log_in(self, account: str, *amr: str, waiting: bool = False) -> str:
         response = web.Response()
-        made = await self.rooms.begin(
-            self.request(), response, account, amr=amr or ("pwd",), waiting=waiting
-        )
+        async with self.rooms._sql.write() as connection:
+            opened = await self.rooms.open(
+                connection, self.request(), account, amr=amr or ("pwd",), waiting=waiting
+            )
+        assert opened is not None
+        self.rooms.hand(response, opened)
         self.cookie = response.cookies[self.rooms.cookie].value
-        return made
+        return opened.id
 
     async def current(self) -> Session | None:
         return await self.rooms.current(self.request())
