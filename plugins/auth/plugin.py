@@ -87,9 +87,10 @@ class Auth(Plugin[AuthOptions]):
         self._directory = Directory(
             sql, people, self._hashing, locked_out=figures.locked_out, words=words
         )
-        self._changes = Changes(sql, self._directory, self._sessions)
-        self._operators = Operators(sql, self._directory, self._sessions, self._changes)
         self._epochs = Epochs(sql, context.broadcast)
+        access = self._epochs.access
+        self._changes = Changes(sql, access, self._directory, self._sessions)
+        self._operators = Operators(sql, access, self._directory, self._sessions, self._changes)
         self._access = Access(
             sql, self._epochs, options.access, options.issuer, self._directory.attempts
         )

@@ -22,7 +22,7 @@ from plugins.auth.accounts.sessions import Session, Sessions
 from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.log import record
 from plugins.auth.audit.tables import events
-from plugins.auth.cache.epoch import moved
+from plugins.auth.cache.epoch import Epoch, moved
 from plugins.auth.factors.devices import forget_all
 from plugins.auth.factors.held import held as held_factors
 from plugins.auth.factors.held import lock
@@ -41,11 +41,13 @@ class Changes:
     def __init__(
         self,
         sql: Sql,
+        epoch: Epoch,
         directory: Directory,
         sessions: Sessions,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._sql = sql
+        self._epoch = epoch
         self._directory = directory
         self._sessions = sessions
         self._clock = clock
@@ -181,11 +183,10 @@ class Changes:
 
         Raises LastAdmin.
         """
-        async with self._sql.write() as connection:
+        async with self._epoch.write() as connection:
             async with admin_kept(connection, accounts.c.id == account_id):
                 await self.removed(connection, account_id)
             await record(connection, "account_closed", account=account_id, address=address)
-            await moved(connection)
 
     async def removed(self, connection: AsyncConnection, account_id: str) -> None:
         """The account, and what belongs to it."""

@@ -22,7 +22,7 @@ from plugins.auth.accounts.sessions import Sessions
 from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.actor import Actor
 from plugins.auth.audit.log import record
-from plugins.auth.cache.epoch import moved
+from plugins.auth.cache.epoch import Epoch
 from plugins.auth.mail.outbox import enqueue
 
 
@@ -32,12 +32,15 @@ class Operators:
     def __init__(
         self,
         sql: Sql,
+        epoch: Epoch,
         directory: Directory,
         sessions: Sessions,
         changes: Changes,
+        *,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._sql = sql
+        self._epoch = epoch
         self._directory = directory
         self._sessions = sessions
         self._changes = changes
@@ -109,7 +112,7 @@ class Operators:
             values |= {"email_key": policy.key_of(values["email"]), "email_verified": False}
         now = int(self._clock())
         mine = accounts.c.id == account_id
-        async with self._sql.write() as connection:
+        async with self._epoch.write() as connection:
             before = await locked(connection, account_id)
             if before is None:
                 return None
@@ -126,7 +129,6 @@ class Operators:
             known = {"roles": row.roles} if "roles" in changed else {}
             what = {"fields": " ".join(sorted(changed)), **known}
             await note(connection, _event(changed, row), account_id, actor, **what)
-            await moved(connection)
         return account_of(row)
 
     async def require_reset(self, account_id: str, actor: Actor) -> bool:
@@ -163,13 +165,12 @@ class Operators:
 
     async def delete(self, account_id: str, actor: Actor) -> bool:
         """Whether there was such an account. Raises LastAdmin."""
-        async with self._sql.write() as connection:
+        async with self._epoch.write() as connection:
             if await locked(connection, account_id) is None:
                 return False
             async with admin_kept(connection, accounts.c.id == account_id):
                 await self._changes.removed(connection, account_id)
             await note(connection, "user_deleted", account_id, actor)
-            await moved(connection)
         return True
 
     async def end_sessions(self, account_id: str, session_id: str | None, actor: Actor) -> int:

@@ -37,8 +37,10 @@ class Desk:
         self.services = ServiceAccounts(sql, self.epoch, self.clock)
         self.keys = ApiKeys(sql, self.epoch, options, self.clock)
         sessions = Sessions(sql, self.people.options, "http://localhost/auth", self.clock)
-        changes = Changes(sql, self.people.directory, sessions, self.clock)
-        self.operators = Operators(sql, self.people.directory, sessions, changes, self.clock)
+        changes = Changes(sql, self.epoch, self.people.directory, sessions, self.clock)
+        self.operators = Operators(
+            sql, self.epoch, self.people.directory, sessions, changes, clock=self.clock
+        )
         self.organisations = Organisations(sql, self.epoch, options, self.clock)
         self.invitations = Invitations(
             sql, self.epoch, options, self.people.directory.attempts, self.clock
@@ -57,6 +59,4 @@ class Desk:
         return found
 
     async def set_roles(self, account_id: str, *names: str) -> Account | None:
-        changed = await self.operators.update(account_id, {"roles": names}, COMMAND)
-        await self.epochs.read()  # as every worker does twice a second
-        return changed
+        return await self.operators.update(account_id, {"roles": names}, COMMAND)

@@ -29,7 +29,8 @@ ALL = "openid roles groups organisation"
 
 @pytest.fixture
 async def here(tmp_path: Path, sql: Sql, sql_url: str) -> AsyncIterator[Place]:
-    config = CONFIG.format(sql=sql_url, options="").replace("routes:\n", EDITORS.lstrip("\n"))
+    config = CONFIG.format(sql=sql_url, options="", guard="")
+    config = config.replace("routes:\n", EDITORS.lstrip("\n"))
     async with serving(tmp_path, config) as served:
         found = Place(served.port, sql)
         yield found

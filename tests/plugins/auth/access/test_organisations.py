@@ -119,7 +119,7 @@ async def test_an_account_that_closes_leaves_its_organisations(desk: Desk) -> No
     _, key = await desk.keys.create(ada, "laptop")
     people = desk.people
     sessions = Sessions(desk.sql, people.options, "http://localhost/auth", desk.clock)
-    changes = Changes(desk.sql, people.directory, sessions, desk.clock)
+    changes = Changes(desk.sql, desk.epoch, people.directory, sessions, desk.clock)
     held = await changes.exported(await desk.account(ada))
     assert held["groups"] == ["staff"]
     assert held["grants"] == ["documents/1:read"]

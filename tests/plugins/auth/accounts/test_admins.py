@@ -23,10 +23,11 @@ class Staff:
     def __init__(self, sql: Sql) -> None:
         self.sql = sql
         self.people = People(sql)
-        self.groups = Groups(sql, Epoch(sql, Subscribers()))
+        epoch = Epoch(sql, Subscribers())
+        self.groups = Groups(sql, epoch)
         sessions = Sessions(sql, self.people.options, "http://localhost/auth")
-        self.changes = Changes(sql, self.people.directory, sessions)
-        self.operators = Operators(sql, self.people.directory, sessions, self.changes)
+        self.changes = Changes(sql, epoch, self.people.directory, sessions)
+        self.operators = Operators(sql, epoch, self.people.directory, sessions, self.changes)
 
     async def person(self, name: str, *roles: str) -> str:
         made = await self.people.directory.register(

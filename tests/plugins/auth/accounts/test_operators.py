@@ -20,6 +20,7 @@ from plugins.auth.accounts.sessions import Sessions
 from plugins.auth.accounts.tables import accounts, sessions
 from plugins.auth.audit.actor import COMMAND, Actor
 from plugins.auth.audit.reading import Wanted, page
+from plugins.auth.cache.epoch import Epoch
 from plugins.auth.mail.tables import outbox
 from tests.plugins.auth.people import ADDRESS, PASSWORD, People
 
@@ -38,8 +39,9 @@ async def operators(sql: Sql, people: People) -> Operators:
         for name in ("editor", "r0", "r1"):
             await connection.execute(roles.insert().values(name=name, **row))
     known = Sessions(sql, people.options, "http://localhost/auth", people.clock)
-    changes = Changes(sql, people.directory, known, people.clock)
-    return Operators(sql, people.directory, known, changes, people.clock)
+    epoch = Epoch(sql)
+    changes = Changes(sql, epoch, people.directory, known, people.clock)
+    return Operators(sql, epoch, people.directory, known, changes, clock=people.clock)
 
 
 async def admin(people: People, name: str) -> str:

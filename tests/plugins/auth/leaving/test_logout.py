@@ -200,7 +200,7 @@ async def test_a_command_that_ends_sessions_tells_clients_too(
         ada, app = await here.ada(), await shop(here, backchannel_logout_uri=uri)
         await app.tokens(ada)
         file = tmp_path / "command.yaml"
-        file.write_text("version: 1" + CONFIG.format(sql=sql_url, options=""))
+        file.write_text("version: 1" + CONFIG.format(sql=sql_url, options="", guard=""))
         words = ("auth", "revoke-sessions", EMAIL, "-c", str(file))
         clean = {name: value for name, value in os.environ.items() if name != "AIT_GATEWAY_CONFIG"}
         program = await asyncio.create_subprocess_exec(
