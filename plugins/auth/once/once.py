@@ -12,6 +12,7 @@ from plugins.auth.once.tables import used
 class Once:
     def __init__(self, sql: Sql) -> None:
         self._sql = sql
+        self._add = insert(sql, used).on_conflict_do_nothing()
 
     async def first(self, signer: str, jti: str, until: int) -> bool:
         """One statement: of two who send it at once, one is first. signer: has no space in it.
@@ -20,7 +21,6 @@ class Once:
         Raises BackendError.
         """
         hashed = hashlib.sha256(f"{signer} {jti}".encode()).digest()
-        adding = insert(self._sql, used).values(hash=hashed, expires_at=until)
+        values = {"hash": hashed, "expires_at": until}
         async with self._sql.write() as connection:
-            done = await connection.execute(adding.on_conflict_do_nothing())
-            return bool(done.rowcount)
+            return bool((await connection.execute(self._add, values)).rowcount)
