@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from plugins.auth.oauth.authentication import ASSERTION
+
 ERROR = {
     "type": "object",
     "required": ["error"],
@@ -78,9 +80,11 @@ ACTIVE = {
     "properties": {"active": {"type": "boolean"}},
     "additionalProperties": True,
 }
-SECRET = {
+PROOF = {
     "client_id": "of a client that sends its credentials in the form",
     "client_secret": "the same",
+    "client_assertion": "of a client that signs one instead (RFC 7523)",
+    "client_assertion_type": ASSERTION,
 }
 
 AUTHORIZATION = {
@@ -145,7 +149,7 @@ OAUTH_PATHS: Mapping[str, Any] = {
             "code_verifier": "RFC 7636",
             "refresh_token": "of refresh_token",
             "resource": "RFC 8707",
-            **SECRET,
+            **PROOF,
         },
         ["grant_type"],
         {"200": _json("Tokens", TOKENS)},
@@ -153,14 +157,14 @@ OAUTH_PATHS: Mapping[str, Any] = {
     "/introspect": _form(
         "introspect",
         "What a token is (RFC 7662)",
-        {"token": "an access token", "token_type_hint": "not needed", **SECRET},
+        {"token": "an access token", "token_type_hint": "not needed", **PROOF},
         ["token"],
         {"200": _json("What it is, or that it is not active", ACTIVE)},
     ),
     "/revoke": _form(
         "revoke",
         "Take a token back (RFC 7009)",
-        {"token": "to be taken back", "token_type_hint": "not needed", **SECRET},
+        {"token": "to be taken back", "token_type_hint": "not needed", **PROOF},
         ["token"],
         {"200": {"description": "It is good no more"}},
     ),
@@ -170,14 +174,14 @@ OAUTH_PATHS: Mapping[str, Any] = {
     "/par": _form(
         "push",
         "Push an authorization request (RFC 9126)",
-        {**AUTHORIZATION, **SECRET},
+        {**AUTHORIZATION, **PROOF},
         ["response_type"],
         {"201": _json("A request_uri", {"type": "object", "required": ["request_uri"]})},
     ),
     "/device_authorization": _form(
         "device",
         "Codes for a device without a keyboard (RFC 8628)",
-        {"scope": "with spaces", **SECRET},
+        {"scope": "with spaces", **PROOF},
         [],
         {"200": _json("Codes", {"type": "object", "required": ["device_code", "user_code"]})},
     ),

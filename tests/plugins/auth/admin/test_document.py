@@ -45,4 +45,8 @@ async def test_the_metadata_and_the_document_name_the_same_endpoints(desk: Desk)
         for name, value in metadata.items()
         if name.endswith("_endpoint") or name == "jwks_uri"
     }
-    assert named <= set((await read(desk))["paths"])
+    paths = (await read(desk))["paths"]
+    assert named <= set(paths)
+    for path in ("/token", "/introspect", "/revoke", "/par", "/device_authorization"):
+        form = paths[path]["post"]["requestBody"]["content"]["application/x-www-form-urlencoded"]
+        assert {"client_secret", "client_assertion"} <= form["schema"]["properties"].keys()
