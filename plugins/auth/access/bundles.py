@@ -81,8 +81,7 @@ class Bundles(ABC, Generic[B]):
         now = int(self._clock())
         values = {
             "name": self._new_name(name),
-            "description": permission.words(description, 200, "a description"),
-            "permissions": permission.joined(permissions),
+            **_checked(permissions, description),
             "created_at": now,
             "updated_at": now,
         }
@@ -104,11 +103,7 @@ class Bundles(ABC, Generic[B]):
     ) -> B:
         """What is None stays. Raises ValueError, Missing and BuiltIn."""
         self._may_change(name)
-        values: dict[str, Any] = {"updated_at": int(self._clock())}
-        if permissions is not None:
-            values["permissions"] = permission.joined(permissions)
-        if description is not None:
-            values["description"] = permission.words(description, 200, "a description")
+        values = {"updated_at": int(self._clock()), **_checked(permissions, description)}
         changing = self.table.update().where(self.table.c.name == name).values(values)
         async with self._epoch.write() as connection:
             row = (await connection.execute(changing.returning(self.table))).first()
@@ -137,3 +132,13 @@ class Bundles(ABC, Generic[B]):
     def _of(self, row: Any) -> B:
         permissions = tuple(row.permissions.split())
         return self.made(row.name, row.description, permissions, row.created_at, row.updated_at)
+
+
+def _checked(permissions: Iterable[str] | None, description: str | None) -> dict[str, str]:
+    """The columns of what is not None. Raises ValueError."""
+    values = {}
+    if permissions is not None:
+        values["permissions"] = permission.joined(permissions)
+    if description is not None:
+        values["description"] = permission.description(description)
+    return values

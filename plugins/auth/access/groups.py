@@ -67,7 +67,7 @@ class Groups:
         now = int(self._clock())
         values = {
             "name": permission.name_of(name),
-            "description": permission.words(description, 200, "a description"),
+            "description": permission.description(description),
             "created_at": now,
             "updated_at": now,
         }
@@ -90,7 +90,7 @@ class Groups:
         """What is None stays. Raises ValueError and Missing."""
         values: dict[str, Any] = {"updated_at": int(self._clock())}
         if description is not None:
-            values["description"] = permission.words(description, 200, "a description")
+            values["description"] = permission.description(description)
         async with self._epoch.write() as connection:
             if roles is not None:
                 values["roles"] = await existing(connection, roles)

@@ -61,6 +61,11 @@ def name_of(text: str) -> str:
     return text
 
 
+def description(text: str) -> str:
+    """Of a role, scope or group. Raises ValueError."""
+    return words(text, 200, "a description")
+
+
 def words(text: str, most: int, what: str) -> str:
     """What people read: one line, trimmed. Raises ValueError."""
     text = text.strip()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from plugins.auth.admin.operation import Call, Operation, there
+from plugins.auth.admin.operation import Call, Operation, changed, there
 from plugins.auth.admin.paging import Limit, Text, cursor_of, read
 from plugins.auth.oauth.client_changes import ClientChanges
 from plugins.auth.oauth.clients import Client, Clients
@@ -138,20 +138,18 @@ class ClientsApi:
         return _line(*there(await self._changes.get(call.path["id"]), "client"))
 
     async def change(self, call: Call) -> ClientLine:
-        sent = {
-            OURS.get(name, name): value
-            for name in COLUMNS
-            if (value := getattr(call.body, name)) is not UNSET
-        }
+        sent = changed(call.body)
         values = {
-            name: frozenset(value) if name == "grants" else tuple(dict.fromkeys(value))
-            if isinstance(value, list) else value
+            OURS.get(name, name): tuple(dict.fromkeys(value)) if isinstance(value, list) else value
             for name, value in sent.items()
-        }  # fmt: skip
+            if name in COLUMNS
+        }
+        if "grants" in values:
+            values["grants"] = frozenset(values["grants"])
         members = await self._rules.checked(call.body)
         which = call.path["id"]
-        changed = await self._changes.update(which, values, call.actor, members=members)
-        return _line(*there(changed, "client"))
+        found = await self._changes.update(which, values, call.actor, members=members)
+        return _line(*there(found, "client"))
 
     async def delete(self, call: Call) -> None:
         there(await self._changes.delete(call.path["id"], call.actor), "client")

@@ -9,9 +9,9 @@ from msgspec import UNSET, UnsetType
 
 from plugins.auth.access.grants import Grants, Held
 from plugins.auth.access.groups import Group, Groups
-from plugins.auth.admin.operation import Call, Operation, there
-from plugins.auth.admin.paging import Limit, Text
-from plugins.auth.admin.roles import ByName, Permission, changed, next_of
+from plugins.auth.admin.operation import Call, Operation, changed, there
+from plugins.auth.admin.paging import ByName, Limit, Text, next_of
+from plugins.auth.admin.roles import Permission
 
 RoleNames = Annotated[list[Text], msgspec.Meta(max_length=100)]
 

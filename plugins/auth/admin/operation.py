@@ -68,3 +68,9 @@ def there(found: Any, what: str) -> Any:
     if found is None or found is False:
         raise Refusal(404, f"there is no such {what}")
     return found
+
+
+def changed(sent: msgspec.Struct) -> dict[str, Any]:
+    """What was sent of it."""
+    found = {name: getattr(sent, name) for name in sent.__struct_fields__}
+    return {name: value for name, value in found.items() if value is not msgspec.UNSET}

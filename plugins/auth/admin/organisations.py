@@ -8,10 +8,9 @@ from msgspec import UNSET, UnsetType
 from plugins.auth.access.invitations import Invitation, Invitations
 from plugins.auth.access.organisations import Member, Organisation, Organisations
 from plugins.auth.admin.groups import RoleNames
-from plugins.auth.admin.operation import Call, Operation, Refusal, there
-from plugins.auth.admin.paging import Text
+from plugins.auth.admin.operation import Call, Operation, Refusal, changed, there
+from plugins.auth.admin.paging import ByName, Text, next_of
 from plugins.auth.admin.people import Email, Locale
-from plugins.auth.admin.roles import ByName, changed, next_of
 
 
 class NewOrganisation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -13,7 +13,7 @@ from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.listing import listed
 from plugins.auth.accounts.operators import Operators
 from plugins.auth.accounts.sessions import Session, Sessions
-from plugins.auth.admin.operation import Call, Operation, Refusal, there
+from plugins.auth.admin.operation import Call, Operation, Refusal, changed, there
 from plugins.auth.admin.paging import Limit, Text, cursor_of, read
 
 Locale = Literal["en", "es"]
@@ -144,15 +144,11 @@ class PeopleApi:
         return user_of(there(await self._directory.get(call.path["id"]), "user"))
 
     async def change(self, call: Call) -> User:
-        values: dict[str, Any] = {
-            name: value
-            for name in UserChange.__struct_fields__
-            if (value := getattr(call.body, name)) is not UNSET
-        }
+        values = changed(call.body)
         if not values:
             raise Refusal(400, "nothing is to be changed")
-        changed = await self._operators.update(call.path["id"], values, call.actor)
-        return user_of(there(changed, "user"))
+        found = await self._operators.update(call.path["id"], values, call.actor)
+        return user_of(there(found, "user"))
 
     async def delete(self, call: Call) -> None:
         there(await self._operators.delete(call.path["id"], call.actor), "user")

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from plugins.auth.access.bundles import B, Bundles
 from plugins.auth.access.roles import Role, Roles
 from plugins.auth.access.scopes import Scope, Scopes
-from plugins.auth.admin.operation import Call, Operation, there
-from plugins.auth.admin.paging import Limit, Text
+from plugins.auth.admin.operation import Call, Operation, changed, there
+from plugins.auth.admin.paging import ByName, Text, next_of
 
 Permission = Annotated[str, msgspec.Meta(max_length=400)]
 Permissions = Annotated[list[Permission], msgspec.Meta(max_length=200)]
-
-
-class ByName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """cursor: `next` of the page before."""
-
-    cursor: Text = ""
-    limit: Limit = 50
 
 
 class Named(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,75 +48,52 @@ class ScopePage(msgspec.Struct, frozen=True):
 
 class RolesApi:
     def __init__(self, roles: Roles, scopes: Scopes) -> None:
-        self._roles = roles
-        self._scopes = scopes
+        self._roles = _Bundles("role", roles, Role, RolePage)
+        self._scopes = _Bundles("scope", scopes, Scope, ScopePage)
 
     def operations(self) -> list[Operation]:
-        role, scope = "/admin/roles/{name}", "/admin/scopes/{name}"
+        return [*self._roles.operations(), *self._scopes.operations()]
+
+
+class _Bundles(Generic[B]):
+    """of: what one is called. answer: a page of them."""
+
+    def __init__(
+        self, of: str, bundles: Bundles[B], made: type[B], answer: type[RolePage | ScopePage]
+    ) -> None:
+        self._of = of
+        self._bundles = bundles
+        self._made = made
+        self._answer = answer
+
+    def operations(self) -> list[Operation]:
+        of, made, all_ = self._of, self._made, f"/admin/{self._of}s"
+        one = f"{all_}/{{name}}"
         return [
-            Operation("GET", "/admin/roles", "List roles", self.roles, RolePage, query=ByName),
-            Operation("POST", "/admin/roles", "Make a role", self.make, Role, Named, status=201),
-            Operation("GET", role, "A role", self.role, Role),
-            Operation("PATCH", role, "Change a role", self.change, Role, NamedChange),
-            Operation("DELETE", role, "Delete a role; nobody holds it any more", self.drop),
-            Operation("GET", "/admin/scopes", "List scopes", self.scopes, ScopePage, query=ByName),
-            Operation(
-                "POST", "/admin/scopes", "Make a scope", self.make_scope, Scope, Named, status=201
-            ),
-            Operation("GET", scope, "A scope", self.scope, Scope),
-            Operation("PATCH", scope, "Change a scope", self.change_scope, Scope, NamedChange),
-            Operation("DELETE", scope, "Delete a scope", self.drop_scope),
+            Operation("GET", all_, f"List {of}s", self.page, self._answer, query=ByName),
+            Operation("POST", all_, f"Make a {of}", self.make, made, Named, status=201),
+            Operation("GET", one, f"A {of}", self.get, made),
+            Operation("PATCH", one, f"Change a {of}", self.change, made, NamedChange),
+            Operation("DELETE", one, f"Delete a {of}; nobody has it any more", self.drop),
         ]
 
-    async def roles(self, call: Call) -> RolePage:
-        found = await self._roles.page(after=call.query.cursor, limit=call.query.limit)
-        return RolePage(found, next_of(found, "name", call))
+    async def page(self, call: Call) -> RolePage | ScopePage:
+        found: list[Any] = await self._bundles.page(after=call.query.cursor, limit=call.query.limit)
+        return self._answer(found, next_of(found, "name", call))
 
-    async def role(self, call: Call) -> Role:
-        found: Role = there(await self._roles.get(call.path["name"]), "role")
+    async def get(self, call: Call) -> B:
+        found: B = there(await self._bundles.get(call.path["name"]), self._of)
         return found
 
-    async def make(self, call: Call) -> Role:
+    async def make(self, call: Call) -> B:
         sent: Named = call.body
-        return await self._roles.create(
+        return await self._bundles.create(
             sent.name, sent.permissions, description=sent.description, actor=call.actor.name
         )
 
-    async def change(self, call: Call) -> Role:
+    async def change(self, call: Call) -> B:
         name, actor = call.path["name"], call.actor.name
-        return await self._roles.update(name, **changed(call.body), actor=actor)
+        return await self._bundles.update(name, **changed(call.body), actor=actor)
 
     async def drop(self, call: Call) -> None:
-        there(await self._roles.delete(call.path["name"], actor=call.actor.name), "role")
-
-    async def scopes(self, call: Call) -> ScopePage:
-        found = await self._scopes.page(after=call.query.cursor, limit=call.query.limit)
-        return ScopePage(found, next_of(found, "name", call))
-
-    async def scope(self, call: Call) -> Scope:
-        found: Scope = there(await self._scopes.get(call.path["name"]), "scope")
-        return found
-
-    async def make_scope(self, call: Call) -> Scope:
-        sent: Named = call.body
-        return await self._scopes.create(
-            sent.name, sent.permissions, description=sent.description, actor=call.actor.name
-        )
-
-    async def change_scope(self, call: Call) -> Scope:
-        name, actor = call.path["name"], call.actor.name
-        return await self._scopes.update(name, **changed(call.body), actor=actor)
-
-    async def drop_scope(self, call: Call) -> None:
-        there(await self._scopes.delete(call.path["name"], actor=call.actor.name), "scope")
-
-
-def changed(sent: msgspec.Struct) -> dict[str, Any]:
-    """What was sent of it."""
-    found = {name: getattr(sent, name) for name in sent.__struct_fields__}
-    return {name: value for name, value in found.items() if value is not UNSET}
-
-
-def next_of(found: list[Any], field: str, call: Call) -> str | None:
-    """The cursor of the page after this one."""
-    return getattr(found[-1], field) if found and len(found) == call.query.limit else None
+        there(await self._bundles.delete(call.path["name"], actor=call.actor.name), self._of)

@@ -10,9 +10,8 @@ from msgspec import UNSET, UnsetType
 from plugins.auth.access.api_keys import ApiKeyRecord, ApiKeys
 from plugins.auth.access.service_accounts import ServiceAccount, ServiceAccounts
 from plugins.auth.admin.groups import RoleNames
-from plugins.auth.admin.operation import Call, Operation, there
-from plugins.auth.admin.paging import Limit, Text
-from plugins.auth.admin.roles import ByName, changed, next_of
+from plugins.auth.admin.operation import Call, Operation, changed, there
+from plugins.auth.admin.paging import ByName, Limit, Text, next_of
 
 Seconds = Annotated[int, msgspec.Meta(ge=1)]
 

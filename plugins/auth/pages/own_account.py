@@ -11,6 +11,7 @@ from aiohttp import web
 from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.errors import AccountError, WrongCurrent, WrongPassword
 from plugins.auth.accounts.sessions import Session
+from plugins.auth.factors.devices import Device
 from plugins.auth.pages.browsers import browser_of
 from plugins.auth.pages.rendering import SAFETY
 from plugins.auth.pages.rooms import Rooms, address, moment
@@ -52,31 +53,15 @@ class OwnAccount:
         self, request: web.Request, account: Account, session: Session
     ) -> web.StreamResponse:
         rooms = self._rooms
-        living = [
-            {
-                "id": each.id,
-                "agent": browser_of(each.agent),
-                "address": each.address,
-                "seen": moment(each.seen_at),
-            }
-            for each in await rooms.sessions.of_account(account.id)
-        ]
-        devices = [
-            {
-                "id": each.id,
-                "agent": browser_of(each.agent),
-                "address": each.address,
-                "seen": moment(each.used_at),
-            }
-            for each in await rooms.devices.of_account(account.id)
-        ]
+        living = await rooms.sessions.of_account(account.id)
+        devices = await rooms.devices.of_account(account.id)
         return rooms.pages.render(
             request,
             "account.html",
             account=account,
-            sessions=living,
+            sessions=[_seen(each, each.seen_at) for each in living],
             here=session.id,
-            devices=devices,
+            devices=[_seen(each, each.used_at) for each in devices],
             held=await rooms.held(account.id),
         )
 
@@ -245,3 +230,9 @@ class OwnAccount:
             "shortest": self._rooms.options.password_length,
             "passkeys": (await self._rooms.held(account.id)).passkeys,
         }
+
+
+def _seen(each: Session | Device, at: int) -> dict[str, str]:
+    """A browser, as the page lists it."""
+    agent = browser_of(each.agent)
+    return {"id": each.id, "agent": agent, "address": each.address, "seen": moment(at)}
