@@ -17,11 +17,11 @@ from gateway.errors import GatewayError
 
 Algorithm = Literal[
     "ES256", "ES384", "ES512", "RS256", "RS384", "RS512",
-    "PS256", "PS384", "PS512", "EdDSA", "HS256",
+    "PS256", "PS384", "PS512", "EdDSA", "Ed25519", "HS256",
 ]  # fmt: skip
 SYMMETRIC = "HS256"
 
-# The one key type, and curve, that each algorithm verifies with (RFC 7518 section 3, RFC 8037).
+# The one key type, and curve, that each algorithm verifies with (RFC 7518 section 3, 8037, 9864).
 FITS: Mapping[str, tuple[str, str | None]] = {
     "ES256": ("EC", "P-256"),
     "ES384": ("EC", "P-384"),
@@ -33,6 +33,7 @@ FITS: Mapping[str, tuple[str, str | None]] = {
     "PS384": ("RSA", None),
     "PS512": ("RSA", None),
     "EdDSA": ("OKP", "Ed25519"),
+    "Ed25519": ("OKP", "Ed25519"),
     SYMMETRIC: ("oct", None),
 }
 # Only these are read, so a private key that was published by mistake is not one here.
@@ -151,7 +152,8 @@ def _bound(entry: Mapping[str, Any], algorithm: str, kid: str | None) -> Key | N
     if any(not isinstance(value, str) or len(value) > MAX_MEMBER for value in members.values()):
         return None
     try:
-        jwk = PyJWK(members, algorithm)
+        jwk = PyJWK(members, "EdDSA" if algorithm == "Ed25519" else algorithm)
+        jwk.algorithm_name = algorithm  # PyJWT has not the name that RFC 9864 gives it
         usable = jwk.Algorithm.check_key_length(jwk.Algorithm.prepare_key(jwk.key)) is None
     except (PyJWTError, ValueError, TypeError, UnsupportedAlgorithm):
         return None

@@ -14,7 +14,7 @@ from yarl import URL
 from gateway.jose.keys import FITS, MEMBERS, KeyReader
 from plugins.auth.keys.signing_key import thumbprint
 
-Algorithm = Literal["ES256", "PS256", "RS256", "EdDSA"]
+Algorithm = Literal["ES256", "PS256", "RS256", "EdDSA", "Ed25519"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 LARGEST, LONGEST_JTI = 8192, 256
 PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})

@@ -52,6 +52,15 @@ def test_a_token_of_each_algorithm_is_believed(algorithm):
     assert found.mark in keys_of(by, algorithms=[algorithm]).marks
 
 
+def test_a_key_of_ed25519_goes_by_its_new_name_too():
+    by = signer("EdDSA")
+    token = by.raw({"alg": "Ed25519", "kid": "one"}, good_claims())
+    assert verify(token, by, algorithms=["Ed25519"]).identity.subject == "ada"
+    assert verify(token, by.jwk(alg="Ed25519"), algorithms=["EdDSA", "Ed25519"])
+    for key, pinned in ((by, "EdDSA"), (by.jwk(alg="EdDSA"), "Ed25519")):
+        assert reason(token, key, algorithms=[pinned]) == "signature"
+
+
 def test_claims_cannot_be_changed_by_one_request_for_the_next():
     claims = verify(signer("ES256").token()).identity.claims
     with pytest.raises(TypeError):

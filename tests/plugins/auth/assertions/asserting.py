@@ -6,8 +6,6 @@ import secrets
 import time
 from typing import Any
 
-import jwt
-
 from plugins.auth.oauth.authentication import ASSERTION, PRIVATE_KEY_JWT
 from plugins.auth.oauth.clients import Client
 from tests.plugins.auth.dpop.holder import Holder
@@ -43,12 +41,7 @@ class Asserting(Holder):
             **claims,
         }
         headers = {"kid": self.kid, **(header or {})}
-        return jwt.encode(
-            {name: value for name, value in held.items() if value is not None},
-            self.key,
-            self.algorithm,
-            headers={name: value for name, value in headers.items() if value is not None},
-        )
+        return self.signed(headers, held)
 
     def proving(self, client_id: str, **more: Any) -> dict[str, str]:
         """Parameters of a request."""

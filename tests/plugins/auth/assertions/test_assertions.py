@@ -73,7 +73,7 @@ class TestOnOneDatabase:
             {"jti": "x" * 256},
         ):
             await known.check(CLIENT, HOLDER.assertion(CLIENT.id, **claims))
-        for typ in ("JWT", "client-authentication+jwt", None):
+        for typ in ("JWT", "client-authentication+jwt", ""):
             await known.check(CLIENT, HOLDER.assertion(CLIENT.id, {"typ": typ}))
         await known.check(CLIENT, HOLDER.assertion(CLIENT.id, {"kid": None}))
 

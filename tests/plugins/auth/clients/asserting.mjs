@@ -8,7 +8,7 @@ const client = await import(pathToFileURL(library).href);
 const app = JSON.parse(told);
 const reach = (url, options) => fetch(url.replace(new URL(app.issuer).origin, app.reached), options);
 const options = { execute: [client.allowInsecureRequests], [client.customFetch]: reach };
-const kinds = { ES256: ["ECDSA", "P-256"], PS256: ["RSA-PSS"] };
+const kinds = { ES256: ["ECDSA", "P-256"], Ed25519: ["Ed25519"] };
 const [name, namedCurve] = kinds[app.algorithm];
 const algorithm = { name, namedCurve, hash: "SHA-256" };
 const key = await crypto.subtle.importKey("jwk", app.jwk, algorithm, false, ["sign"]);

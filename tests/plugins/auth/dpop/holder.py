@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import jwt
@@ -16,9 +17,12 @@ from plugins.auth.dpop.proof import hash_of
 KINDS: dict[str, Any] = {
     "ES256": (lambda: ec.generate_private_key(ec.SECP256R1()), ECAlgorithm),
     "EdDSA": (ed25519.Ed25519PrivateKey.generate, OKPAlgorithm),
+    "Ed25519": (ed25519.Ed25519PrivateKey.generate, OKPAlgorithm),
     "RS256": (lambda: rsa.generate_private_key(65537, 2048), RSAAlgorithm),
     "PS256": (lambda: rsa.generate_private_key(65537, 2048), RSAAlgorithm),
 }
+JWS = jwt.PyJWS()
+JWS.register_algorithm("Ed25519", OKPAlgorithm())
 
 
 class Holder:
@@ -42,9 +46,10 @@ class Holder:
             **claims,
         }
         headers = {"typ": "dpop+jwt", "jwk": self.jwk, **(header or {})}
-        return jwt.encode(
-            {name: value for name, value in held.items() if value is not None},
-            self.key,
-            self.algorithm,
-            headers={name: value for name, value in headers.items() if value is not None},
-        )
+        return self.signed(headers, held)
+
+    def signed(self, headers: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
+        """What is None is left out."""
+        payload = json.dumps({name: each for name, each in claims.items() if each is not None})
+        head = {name: each for name, each in headers.items() if each is not None}
+        return JWS.encode(payload.encode(), self.key, self.algorithm, head)

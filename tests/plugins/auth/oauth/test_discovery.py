@@ -36,7 +36,7 @@ async def test_what_the_metadata_says_is_there(here: Place) -> None:
         methods = said[f"{endpoint}_endpoint_auth_methods_supported"]
         assert ("none" in methods, "private_key_jwt" in methods) == (endpoint[0] != "i", True)
         algorithms = said[f"{endpoint}_endpoint_auth_signing_alg_values_supported"]
-        assert algorithms == ["ES256", "PS256", "RS256", "EdDSA"]
+        assert algorithms == ["ES256", "PS256", "RS256", "EdDSA", "Ed25519"]
     for prompt in said["prompt_values_supported"]:
         answer = await app.ask(ada, prompt=prompt)
         assert not (isinstance(answer, dict) and "error" in answer), prompt
