@@ -12,6 +12,7 @@ from aiohttp import web
 
 from gateway import Context, Migrations, Plugin
 from gateway.plugin import Command, HealthCheck
+from plugins.auth.access.ending_keys import EndingKeys
 from plugins.auth.access.offering import Offer
 from plugins.auth.access.rooms import Access
 from plugins.auth.accounts.changes import Changes
@@ -20,6 +21,7 @@ from plugins.auth.accounts.entering import Entering
 from plugins.auth.accounts.hashing import Hashing
 from plugins.auth.accounts.operators import Operators
 from plugins.auth.accounts.sessions import Sessions
+from plugins.auth.accounts.unused import Unused
 from plugins.auth.admin.answering import Answering
 from plugins.auth.admin.api import operations
 from plugins.auth.admin.described import described
@@ -97,7 +99,9 @@ class Auth(Plugin[AuthOptions]):
         mail = options.mail
         send = through(lambda: context.plugin(mail.plugin), transport(mail))
         self._postman = Postman(sql, options.issuer, mail.sender, send, told=figures.mailed)
-        self._pruning = Pruning(sql, kept=options.audit.keep)
+        unused = Unused(sql, people.unused, self._changes.removed)
+        also = (unused.prune, EndingKeys(sql).tell)
+        self._pruning = Pruning(sql, kept=options.audit.keep, also=also)
         self._pages = Pages(options.issuer, options.name, theme)
         self._clients = Clients(sql, self._epochs.clients)
         self._reach = Reach(options.logout.networks, here=local(options.issuer))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,63 +27,68 @@ from plugins.auth.registration.tables import initial_tokens
 from plugins.auth.social.tables import found, trips
 
 BATCH, EVERY = 500, 60.0
+DATED: tuple[tuple[sa.Column[Any], sa.Column[Any]], ...] = (
+    (sessions.c.hash, sessions.c.expires_at),
+    (links.c.hash, links.c.expires_at),
+    (codes.c.hash, codes.c.expires_at),
+    (grants.c.id, grants.c.expires_at),
+    (revoked.c.hash, revoked.c.expires_at),
+    (trips.c.hash, trips.c.expires_at),
+    (found.c.holder, found.c.expires_at),
+    (challenges.c.hash, challenges.c.expires_at),
+    (api_keys.c.id, api_keys.c.expires_at),
+    (invitations.c.id, invitations.c.expires_at),
+    (devices.c.hash, devices.c.expires_at),
+    (pushed.c.hash, pushed.c.expires_at),
+    (initial_tokens.c.hash, initial_tokens.c.expires_at),
+    (participants.c.session_id, participants.c.expires_at),
+    (used.c.hash, used.c.expires_at),
+    (device_codes.c.hash, device_codes.c.expires_at),
+    (attempts.c.key, attempts.c.forget_at),
+)
+"""Which rows are taken by what, and when their time is over."""
+Step = Callable[[int], Awaitable[bool]]
+"""Given the time, in UTC seconds: whether there may be more."""
 log = logging.getLogger("gateway.auth.pruning")
 
 
 class Pruning:
-    """kept: seconds that lines of the audit log stay."""
+    """kept: seconds that lines of the audit log stay. also: what else time brings about."""
 
     def __init__(
         self,
         sql: Sql,
         clock: Callable[[], float] = time.time,
         kept: int = AuditOptions().keep,
+        also: Iterable[Step] = (),
     ) -> None:
         self._sql = sql
         self._clock = clock
         self._kept = kept
+        dated = (partial(self._over, key, over) for key, over in DATED)
+        self._steps: list[Step] = [self._lines, *dated, *also]
 
     async def run(self, on_duty: Callable[[], bool]) -> None:
         """Until it is cancelled; not in the first minute, when there is enough to do."""
-        more = False
+        more: list[Step] = []
         while True:
             await asyncio.sleep(0.01 if more else EVERY)
             try:
-                more = on_duty() and await self.prune()
+                more = await self.prune(more) if on_duty() else []
             except BackendError as error:
                 log.warning("nothing was pruned: %s", error)
-                more = False
+                more = []
 
-    async def prune(self) -> bool:
-        """A batch of each table; whether there may be more. Raises BackendError."""
+    async def prune(self, steps: Iterable[Step] = ()) -> list[Step]:
+        """A batch each, or of all there are; those that may have more. Raises BackendError."""
         now = int(self._clock())
-        more = await self._batch(events, events.c.id, events.c.at, now - self._kept)
-        for table, key, over in (
-            (sessions, sessions.c.hash, sessions.c.expires_at),
-            (links, links.c.hash, links.c.expires_at),
-            (codes, codes.c.hash, codes.c.expires_at),
-            (grants, grants.c.id, grants.c.expires_at),
-            (revoked, revoked.c.hash, revoked.c.expires_at),
-            (trips, trips.c.hash, trips.c.expires_at),
-            (found, found.c.holder, found.c.expires_at),
-            (challenges, challenges.c.hash, challenges.c.expires_at),
-            (api_keys, api_keys.c.id, api_keys.c.expires_at),
-            (invitations, invitations.c.id, invitations.c.expires_at),
-            (devices, devices.c.hash, devices.c.expires_at),
-            (pushed, pushed.c.hash, pushed.c.expires_at),
-            (initial_tokens, initial_tokens.c.hash, initial_tokens.c.expires_at),
-            (participants, participants.c.session_id, participants.c.expires_at),
-            (used, used.c.hash, used.c.expires_at),
-            (device_codes, device_codes.c.hash, device_codes.c.expires_at),
-            (attempts, attempts.c.key, attempts.c.forget_at),
-        ):
-            more = await self._batch(table, key, over, now) or more
-        return more
+        return [step for step in steps or self._steps if await step(now)]
 
-    async def _batch(
-        self, table: sa.Table, key: sa.Column[Any], at: sa.Column[Any], until: int
-    ) -> bool:
-        old = sa.select(key).where(at <= until).limit(BATCH)
+    async def _lines(self, now: int) -> bool:
+        return await self._over(events.c.id, events.c.at, now - self._kept)
+
+    async def _over(self, key: sa.Column[Any], over: sa.Column[Any], until: int) -> bool:
+        old = sa.select(key).where(over <= until).limit(BATCH)
         async with self._sql.write() as connection:
-            gone = await connection.execute(table.delete().where(key.in_(old)))
+            gone = await connection.execute(sa.delete(key.table).where(key.in_(old)))
         return gone.rowcount >= BATCH

@@ -92,6 +92,7 @@ class ApiKeys:
             "hint": key[:HINT],
             "created_at": now,
             "expires_at": now + lasts,
+            "warned": False,
         }
         async with self._epoch.write() as connection:
             await self._room(connection, owner, now)

@@ -78,6 +78,7 @@ api_keys = sa.Table(
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
     sa.Column("used_at", sa.BigInteger),
+    sa.Column("warned", sa.Boolean, nullable=False),  # its owner was, that it ends soon
 )
 
 organisations = sa.Table(

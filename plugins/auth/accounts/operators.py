@@ -148,14 +148,6 @@ class Operators:
             await note(connection, "password_reset_required", account_id, actor)
         return True
 
-    async def set_password(self, account: Account, password: str, actor: Actor) -> None:
-        """All sessions end. Raises WeakPassword and Overloaded."""
-        about = (account.email, account.name)
-        encoded = await self._directory.encoded(password, actor.address, about)
-        async with self._sql.write() as connection:
-            await self._changes.changed_password(connection, account.id, encoded, actor.address)
-            await note(connection, "password_set", account.id, actor)
-
     async def unlock(self, account: Account, actor: Actor) -> None:
         """Failures of this account are forgotten; those of addresses are not."""
         async with self._sql.write() as connection:

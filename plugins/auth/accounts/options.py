@@ -19,6 +19,7 @@ class AccountOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     account_failures, address_failures: wrong passwords before pauses begin; a pause is a
     minute and doubles up to an hour. session_idle, session_absolute: seconds.
     remember_device: seconds that a device is not asked for a code, if people want; 0: always.
+    unused: seconds after which an account goes that was neither confirmed nor logged in to, if any.
     """
 
     registration: bool = True
@@ -32,4 +33,5 @@ class AccountOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address_failures: Annotated[int, msgspec.Meta(ge=1, le=10000)] = 100
     session_idle: Seconds = 7 * 86400
     session_absolute: Seconds = 30 * 86400
+    unused: Annotated[int, msgspec.Meta(ge=0, le=80 * 86400)] = 30 * 86400
     remember_device: Annotated[int, msgspec.Meta(ge=0, le=365 * 86400)] = 30 * 86400

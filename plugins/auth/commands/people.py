@@ -20,7 +20,7 @@ from plugins.auth.accounts.operators import Operators
 from plugins.auth.audit.actor import COMMAND, Actor
 from plugins.auth.audit.exporting import FORMATS, exported
 from plugins.auth.audit.reading import Wanted, everything
-from plugins.auth.commands.everyday import PASSWORD, password_given, shown
+from plugins.auth.commands.everyday import shown
 
 MOST = 10000
 RoleChange = Callable[[str, str, Actor], Awaitable[Account | None]]
@@ -50,9 +50,6 @@ class PeopleCommands:
             ),
             "unlock-user": _about_one(
                 "Forget wrong passwords, so that a locked account opens.", self.unlock
-            ),
-            "set-password": _about_one(
-                f"Set a password, ${PASSWORD} or asked for; ends all sessions.", self.set_password
             ),
             "require-reset": _about_one(
                 "Take the password away, end all sessions and mail how to choose another.",
@@ -95,14 +92,6 @@ class PeopleCommands:
     async def unlock(self, options: Namespace) -> None:
         account = await self._named(options.user)
         await self._operators.unlock(account, COMMAND)
-        shown(told(account))
-
-    async def set_password(self, options: Namespace) -> None:
-        account = await self._named(options.user)
-        try:
-            await self._operators.set_password(account, password_given(), COMMAND)
-        except AccountError as error:
-            raise GatewayError(str(error)) from None
         shown(told(account))
 
     async def require_reset(self, options: Namespace) -> None:

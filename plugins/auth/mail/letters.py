@@ -88,6 +88,11 @@ ENGLISH = {
         "The password of your account was followed by wrong codes, so many that it takes a pause. "
         "If it was not you, choose a new password at once:\n\n{link}",
     ),
+    "ending": Letter(
+        "An API key of yours ends soon",
+        "It ends in a week, and programs that have it are refused then. To see which it is and to "
+        "make another:\n\n{link}",
+    ),
     "identity": Letter(
         "The ways to log in to your account have changed",
         "An identity of another provider was connected to your account or disconnected from it. "
@@ -171,6 +176,11 @@ SPANISH = {
         "Quizá alguien sabe tu contraseña",
         "A la contraseña de tu cuenta siguieron códigos erróneos, tantos que ahora hay una pausa. "
         "Si no fuiste tú, elige enseguida una contraseña nueva:\n\n{link}",
+    ),
+    "ending": Letter(
+        "Una clave de API tuya termina pronto",
+        "Termina dentro de una semana, y entonces se rechazan los programas que la tienen. Para "
+        "ver cuál es y crear otra:\n\n{link}",
     ),
     "identity": Letter(
         "Han cambiado las formas de entrar en tu cuenta",

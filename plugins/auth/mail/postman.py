@@ -32,7 +32,7 @@ PAGES = {
     "welcome": "/reset",
 }
 WARNINGS = frozenset({"guessed", "halfway"})
-PLAIN = {"known": "/login", "nobody": "/register"}
+PLAIN = {"known": "/login", "nobody": "/register", "ending": "/account/keys"}
 
 log = logging.getLogger("gateway.auth.mail")
 

@@ -10,10 +10,12 @@ import sqlalchemy as sa
 
 from backends.sql import Sql
 from plugins.auth.access.api_keys import digest_of
+from plugins.auth.access.ending_keys import EndingKeys
 from plugins.auth.access.errors import Missing, Taken, TooMany
 from plugins.auth.access.key_text import drawn, well_formed
 from plugins.auth.access.options import AccessOptions
 from plugins.auth.access.tables import api_keys
+from plugins.auth.mail.tables import outbox
 from plugins.auth.oauth.clients import Clients
 from plugins.auth.pruning import Pruning
 from tests.plugins.auth.access.desk import Desk
@@ -84,6 +86,18 @@ async def test_nobody_makes_more_than_the_setting_says(sql: Sql) -> None:
     assert await make(ada)
     await Pruning(sql, desk.clock).prune()
     assert len(await desk.keys.page()) == 1
+
+
+async def test_6_4_5_whoever_has_a_key_hears_once_that_it_ends_soon(desk: Desk) -> None:
+    ada, robot = await desk.person("ada"), await desk.services.create("robot")
+    for owner, days in ((ada, 30), (ada, 30), (ada, 14), (ada, 60), (robot.id, 30)):
+        await desk.keys.create(owner, "x", lifetime=days * 86400)
+    ending, now = EndingKeys(desk.sql), int(desk.clock())
+    for day, letters in ((22, 0), (24, 1), (25, 1), (31, 1), (54, 2)):
+        assert not await ending.tell(now + day * 86400)
+        async with desk.sql.read() as connection:
+            found = await connection.execute(sa.select(outbox.c.letter, outbox.c.email))
+            assert found.all() == [("ending", "ada@example.org")] * letters
 
 
 async def test_service_accounts_have_names_clients_and_an_end(desk: Desk) -> None:

@@ -36,6 +36,16 @@ async def test_every_operation_of_it_is_there_and_guarded(desk: Desk) -> None:
                     assert answer.status not in {404, 405, 500}, path
 
 
+async def test_6_4_6_no_operator_chooses_a_password(desk: Desk) -> None:
+    found = await read(desk)
+    fields = {
+        name for each in found["components"]["schemas"].values() for name in each["properties"]
+    }
+    assert {"email", "roles", "disabled"} <= fields
+    assert not {name for name in fields if "password" in name} - {"has_password"}
+    assert "/admin/users/{id}/password-reset" in found["paths"]
+
+
 async def test_the_metadata_and_the_document_name_the_same_endpoints(desk: Desk) -> None:
     url = f"{desk.root}/.well-known/oauth-authorization-server"
     async with desk.session.get(url) as answer:
