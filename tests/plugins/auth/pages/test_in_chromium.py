@@ -44,13 +44,13 @@ async def browser(tmp_path: Path) -> AsyncIterator[Tab]:
         yield found
 
 
-async def register(browser: Tab, root: str) -> None:
+async def register(browser: Tab, root: str, email: str = EMAIL) -> None:
     await browser.go(f"{root}/register")
-    await browser.fill(email=EMAIL, password=PASSWORD)
+    await browser.fill(email=email, password=PASSWORD)
     await browser.press("Create an account")
     await browser.until("document.title.startsWith('Check your e-mail')")
     await browser.go(f"{root}/login")
-    await browser.fill(email=EMAIL, password=PASSWORD)
+    await browser.fill(email=email, password=PASSWORD)
     await browser.press("Log in")
     await browser.at("/auth/account")
 
@@ -122,11 +122,11 @@ async def test_one_that_does_not_verify_its_person_is_refused_and_the_page_says_
 async def test_pages_break_no_rule_of_their_policy_and_fit_a_phone(browser: Tab, root: str) -> None:
     await browser.call("Emulation.setDeviceMetricsOverride", **PHONE)
     await browser.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
-    await register(browser, root)
-    for path in ("login?fresh=1", "register", "forgot", "account", *ACCOUNT):
+    await register(browser, root, LONG)
+    for path in ("login?fresh=1", "register", "forgot", "account", "logout", *ACCOUNT):
         await browser.go(f"{root}/{path}")
         assert json.loads(await browser.js("JSON.stringify(window.broken)")) == []
-        assert await browser.js("document.documentElement.scrollWidth <= innerWidth"), path
+        assert await browser.js("document.documentElement.scrollWidth") <= PHONE["width"], path
 
 
 NO_AUTOFILL = "PublicKeyCredential.isConditionalMediationAvailable = async () => false"
@@ -135,4 +135,5 @@ WATCH = (
     "window.broken = []; addEventListener('securitypolicyviolation', "
     "(event) => broken.push(event.violatedDirective), true)"
 )
+LONG = f"{'ada' * 20}@{'lovelace' * 7}.example.org"
 ACCOUNT = [f"account/{each}" for each in ("password", "email", "totp", "passkeys", "close")]
