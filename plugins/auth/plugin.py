@@ -255,7 +255,9 @@ class Auth(Plugin[AuthOptions]):
             access=self._access,
             rules=Rules(self.options.issuer, keyring.offered),
         )
-        answering = Answering(Gate(server.bearer, self.context.backends.sql, self._clients))
+        audiences = (self.options.issuer, server.access_tokens.audience)
+        gate = Gate(server.bearer, self.context.backends.sql, self._clients, audiences)
+        answering = Answering(gate)
         return [*answering.routes(found), described(self.options.issuer, found)]
 
     def _shared(self, at_rest: AtRest) -> Sealed:

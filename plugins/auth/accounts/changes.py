@@ -65,10 +65,11 @@ class Changes:
     async def forgot(self, email: str, address: str, locale: str) -> None:
         """A letter, whether or not there is such an account: the same work, the same time.
 
-        Raises BadEmail.
+        Raises BadEmail and LockedOut.
         """
         email, now = policy.address_of(email), int(self._clock())
         async with self._sql.write() as connection:
+            await self._directory.count_letter(connection, address)
             subject = f"letter {policy.key_of(email)}"
             if not await self._directory.attempts.begin(connection, subject, LETTERS_FREE):
                 await enqueue(connection, "reset", email, locale, now)

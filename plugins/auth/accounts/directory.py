@@ -101,12 +101,14 @@ class Directory:
         """The id of the new account, or None when the address has one: never to be told to
         whoever asked, for whom a letter to the address says it.
 
-        Raises BadEmail, WeakPassword and Overloaded.
+        Raises BadEmail, WeakPassword, Overloaded and LockedOut.
         """
         email = policy.address_of(email)
         encoded = await self.encoded(password, address, (email, name))
         now = int(self._clock())
         async with self._sql.write() as connection:
+            if letter:
+                await self.count_letter(connection, address)
             made = await self.add(
                 connection, email, encoded, name=name, locale=locale, roles=roles, verified=verified
             )
@@ -153,6 +155,12 @@ class Directory:
         )
         made: str | None = (await connection.execute(statement)).scalar()
         return made
+
+    async def count_letter(self, connection: AsyncConnection, address: str) -> None:
+        """One that anybody may have sent, to whomever. Raises LockedOut for too many."""
+        subject, free = f"letters {block_of(address)}", self._options.address_failures
+        if wait := await self.attempts.begin(connection, subject, free):
+            raise LockedOut(wait)
 
     async def count_visit(self, address: str) -> None:
         """A failure of this address beforehand, of a log-in that no password proves.

@@ -37,9 +37,10 @@ class Desk:
         self.token = ""
         self.client = ""
 
-    async def token_of(self, *scopes: str, proof: str = "") -> tuple[str, str]:
+    async def token_of(self, *scopes: str, proof: str = "", audience: str = "") -> tuple[str, str]:
         """Of a new client, with its id."""
-        made, secret = await Clients(self.people.sql).create("desk", scopes)
+        clients = Clients(self.people.sql)
+        made, secret = await clients.create("desk", scopes, audience=audience)
         form = {"grant_type": "client_credentials"}
         login = {"Authorization": aiohttp.encode_basic_auth(made.id, secret)}
         login |= {"DPoP": proof} if proof else {}

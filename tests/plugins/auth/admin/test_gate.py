@@ -20,6 +20,13 @@ from tests.plugins.auth.admin.conftest import Desk, at_work
 from tests.plugins.auth.dpop.holder import Holder
 
 
+async def test_a_token_for_another_audience_opens_nothing_here(desk: Desk) -> None:
+    """ASVS 5.0 9.2.3, 10.3.1."""
+    for audience, status in (("https://api.example.org", 401), ("http://localhost/auth", 200)):
+        token, _ = await desk.token_of(SCOPE, audience=audience)
+        assert (await desk.ask("GET", "/users", token=token))[0] == status
+
+
 async def test_an_admin_may_until_the_role_is_taken(
     desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
