@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from typing import Any
 
 from aiohttp import web
 
 from plugins.auth.accounts.account import Account
-from plugins.auth.accounts.errors import AccountError
+from plugins.auth.accounts.errors import AccountError, Overloaded
 from plugins.auth.accounts.sessions import Session
 from plugins.auth.pages.onward import onward
 from plugins.auth.pages.rendering import SAFETY
@@ -41,17 +40,17 @@ class OwnApp:
         self, request: web.Request, account: Account, session: Session
     ) -> web.StreamResponse:
         """404 once it is set up: the secret is shown to nobody again."""
-        import segno  # noqa: PLC0415 - most workers draw none
-
         totp = self._rooms.totp
         if await totp.enabled(account.id):
             raise web.HTTPNotFound
         if again := await self._asked_again(request, account, session):
             return again
-        drawn = io.BytesIO()
-        uri = totp.uri(account, await totp.offer(account.id))
-        segno.make(uri, micro=False).save(drawn, kind="svg", scale=4, border=3, light="white")
-        return web.Response(body=drawn.getvalue(), content_type="image/svg+xml", headers=SAFETY)
+        secret = await totp.offer(account.id)
+        try:
+            drawn = await totp.picture(account, secret, address(request))
+        except Overloaded:
+            raise web.HTTPServiceUnavailable(headers={"Retry-After": "1"}) from None
+        return web.Response(body=drawn, content_type="image/svg+xml", headers=SAFETY)
 
     async def change(
         self, request: web.Request, account: Account, session: Session

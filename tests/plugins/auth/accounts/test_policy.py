@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from zxcvbn.matching import L33T_TABLE
 
 from plugins.auth.accounts.errors import BadEmail, WeakPassword
-from plugins.auth.accounts.policy import address_of, check, key_of
+from plugins.auth.accounts.policy import KINDS, STAND_INS, address_of, check, key_of, scored
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,17 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["ada@example.org", " o'neil+x@sub.example.co ", "ada@localhost"])
 def test_addresses_are_taken(text: str) -> None:
     assert address_of(text) == text.strip()
+
+
+def test_no_password_is_scored_for_seconds() -> None:
+    """zxcvbn tries each way in which such characters may stand for letters."""
+    meant = {char for chars in L33T_TABLE.values() for char in chars}
+    assert meant == set(STAND_INS)
+    nasty = "4@8({[</369&#!1/|0$5+7%2/4" * 3
+    assert meant <= set(nasty[:64]) | set("69")
+    assert len(meant & set(scored(nasty))) == KINDS
+    assert scored("p@55w0rd & 1234") == "p@55w0rd & 1234"
+    check(nasty[:64], 8, 2, ())
 
 
 def test_an_address_is_the_same_in_capitals_and_another_in_another_domain() -> None:
