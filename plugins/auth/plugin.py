@@ -98,7 +98,9 @@ class Auth(Plugin[AuthOptions]):
         )
         mail = options.mail
         send = through(lambda: context.plugin(mail.plugin), transport(mail))
-        self._postman = Postman(sql, options.issuer, mail.sender, send, told=figures.mailed)
+        self._postman = Postman(
+            sql, options.issuer, mail.sender, send, place=options.name, told=figures.mailed
+        )
         unused = Unused(sql, people.unused, self._changes.removed)
         also = (unused.prune, EndingKeys(sql).tell)
         self._pruning = Pruning(sql, kept=options.audit.keep, also=also)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email.message import EmailMessage
+from email.utils import formatdate, make_msgid, parseaddr
 from typing import NamedTuple
 
 
@@ -190,9 +191,16 @@ SPANISH = {
 }
 
 
-def written(letter: str, locale: str, link: str, email: str, sender: str) -> EmailMessage:
+def written(
+    letter: str, locale: str, link: str, email: str, sender: str, *, place: str
+) -> EmailMessage:
+    """place: who writes, as people know it. With what RFC 5322 asks of each mail, and a word to
+    programs that answer by themselves (RFC 3834)."""
     subject, text = (SPANISH if locale.startswith("es") else ENGLISH)[letter]
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = sender, email, subject
-    message.set_content(text.format(link=link) + "\n", cte="8bit")
+    message["Date"] = formatdate(usegmt=True)
+    message["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].rpartition("@")[2] or None)
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(f"{text.format(link=link)}\n\n{place}\n", cte="8bit")
     return message

@@ -52,11 +52,13 @@ class Postman:
         send: Send,
         clock: Callable[[], float] = time.time,
         *,
+        place: str,
         told: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._sql = sql
         self._issuer = issuer
         self._sender = sender
+        self._place = place
         self._send = send
         self._clock = clock
         self._told = told
@@ -139,7 +141,7 @@ class Postman:
                 link = f"{self._issuer}{PAGES[letter]}?token={token}"
             else:
                 link = self._issuer + PLAIN.get(letter, "/forgot")
-        return written(letter, locale, link, to, self._sender)
+        return written(letter, locale, link, to, self._sender, place=self._place)
 
     async def _done(self, row: Any) -> None:
         async with self._sql.write() as connection:

@@ -177,7 +177,7 @@ class TestAnInvitation:
         async def send(message: object) -> None:
             sent.append(message.get_content())  # type: ignore[attr-defined]  # an EmailMessage
 
-        postman = Postman(desk.sql, "http://localhost/auth", "a@b.c", send, desk.clock)
+        postman = Postman(desk.sql, "http://localhost/auth", "a@b.c", send, desk.clock, place="P")
         invited = await desk.invitations.invite(made.id, "bob@example.org", by=ada, locale="es")
         assert invited is not None
         assert await postman.deliver()

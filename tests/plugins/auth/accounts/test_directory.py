@@ -143,7 +143,7 @@ class TestTheLock:
         async def send(message: EmailMessage) -> None:
             sent.append((message["To"], message["Subject"]))
 
-        postman = Postman(people.sql, "https://id.example.org", "id@example.org", send)
+        postman = Postman(people.sql, "https://id.example.org", "id@example.org", send, place="P")
         while await postman.deliver():
             pass
         assert sent[1:] == [("ada@example.org", "Somebody tries to log in to your account")]

@@ -54,7 +54,7 @@ async def waiting(sql: Sql) -> int:
 
 
 def postman(sql: Sql, mailbox: Mailbox, clock: Clock | None = None) -> Postman:
-    return Postman(sql, ISSUER, "id@example.org", mailbox, clock or Clock())
+    return Postman(sql, ISSUER, "id@example.org", mailbox, clock or Clock(), place="The Place")
 
 
 async def test_a_letter_is_sent_once_by_many_postmen(sql: Sql) -> None:
@@ -167,7 +167,7 @@ async def test_a_letter_claimed_by_a_process_that_died_is_sent_by_another(sql: S
         stuck.set()
         await asyncio.Event().wait()
 
-    dying = asyncio.create_task(Postman(sql, ISSUER, "x@y.z", hang, clock).deliver())
+    dying = asyncio.create_task(Postman(sql, ISSUER, "x@y.z", hang, clock, place="P").deliver())
     await stuck.wait()
     dying.cancel()
     await asyncio.gather(dying, return_exceptions=True)
@@ -179,9 +179,9 @@ async def test_a_letter_claimed_by_a_process_that_died_is_sent_by_another(sql: S
 
 def test_both_languages_have_the_same_letters_and_no_header_can_be_smuggled_in() -> None:
     assert set(ENGLISH) == set(SPANISH)
-    assert "contraseña" in written("password", "es", "x", "a@b.c", "d@e.f").get_content()
+    assert "contraseña" in written("password", "es", "x", "a@b.c", "d@e.f", place="P").get_content()
     with pytest.raises(ValueError, match="linefeed"):
-        written("password", "en", "x", "a@b.c\r\nBcc: x@y.z", "d@e.f")
+        written("password", "en", "x", "a@b.c\r\nBcc: x@y.z", "d@e.f", place="P")
 
 
 class Server:
@@ -221,11 +221,18 @@ async def test_a_letter_goes_by_smtp() -> None:
     server = Server()
     async with listening(server) as port:
         send = transport(MailOptions(host="127.0.0.1", port=port, tls="none"))
-        await send(written("reset", "es", "https://x.y/z", "ada@example.org", "id@example.org"))
+        sender = "The Place <id@place.example>"
+        await send(
+            written("reset", "es", "https://x.y/z", "ada@example.org", sender, place="Pláce {x}")
+        )
     assert b"RCPT TO:<ada@example.org>" in [line[:26] for line in server.said]
     received = message_from_bytes(server.data, policy=default)
     assert "https://x.y/z" in received.get_content()
     assert received["Subject"] == SPANISH["reset"].subject
+    assert received.get_content().rstrip().endswith("\nPláce {x}")
+    assert re.fullmatch(r"<\S+@place\.example>", received["Message-ID"])
+    assert received["Date"].datetime.utcoffset() is not None
+    assert received["Auto-Submitted"] == "auto-generated"
 
 
 async def test_nothing_is_said_to_a_server_without_tls_unless_that_is_asked_for() -> None:
@@ -233,6 +240,6 @@ async def test_nothing_is_said_to_a_server_without_tls_unless_that_is_asked_for(
     async with listening(server) as port:
         options = MailOptions(host="127.0.0.1", port=port, username="me", password="hidden-one")
         with pytest.raises(Exception, match=r"STARTTLS"):
-            await transport(options)(written("reset", "en", "x", "a@b.c", "d@e.f"))
+            await transport(options)(written("reset", "en", "x", "a@b.c", "d@e.f", place="P"))
     assert not [line for line in server.said if line[:4] in {b"AUTH", b"MAIL"}]
     assert "hidden-one" not in repr(options)

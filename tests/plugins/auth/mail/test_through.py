@@ -82,6 +82,6 @@ async def test_without_such_a_plugin_it_goes_as_it_did(offered: object) -> None:
     async def otherwise(message: EmailMessage) -> None:
         sent.append(message)
 
-    letter = written("password", "en", "https://x.y/z", EMAIL, "id@example.org")
+    letter = written("password", "en", "https://x.y/z", EMAIL, "id@example.org", place="P")
     await through(lambda: offered, otherwise)(letter)
     assert sent == [letter]
