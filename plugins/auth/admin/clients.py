@@ -70,9 +70,11 @@ class MadeClient(msgspec.Struct, frozen=True):
 class ClientChange(
     OperatorsMembers, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """What is left out stays. Of metadata, null is for none."""
+    """What is left out stays. Of metadata, null is for none. A client stays public or does not;
+    one that goes from keys to a secret has none before it is made."""
 
     client_name: Name | UnsetType = UNSET
+    token_endpoint_auth_method: Method | UnsetType = UNSET
     grant_types: Words | UnsetType = UNSET
     scopes: Scopes | UnsetType = UNSET
     redirect_uris: Uris | UnsetType = UNSET
@@ -91,7 +93,11 @@ class ClientQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 COLUMNS = {*ClientChange.__struct_fields__} - {*OperatorsMembers.__struct_fields__}
-OURS = {"client_name": "name", "grant_types": "grants"}
+OURS = {
+    "client_name": "name",
+    "grant_types": "grants",
+    "token_endpoint_auth_method": "method",
+}
 
 
 class ClientsApi:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from backends.sql import Sql
 from plugins.auth.audit.actor import Actor
 from plugins.auth.audit.log import record
+from plugins.auth.oauth.authentication import NONE
 from plugins.auth.oauth.clients import Client, Clients, check, client_of, hashed, row_of
 from plugins.auth.oauth.ending import Ending
 from plugins.auth.oauth.tables import clients
@@ -69,7 +70,12 @@ class ClientChanges:
                 kept = {name: value for name, value in named.items() if value is not None}
                 client = replace(client, metadata=kept)
             check(client)
-            await connection.execute(clients.update().where(one).values(row_of(client)))
+            if client.public != (row.method == NONE):
+                raise ValueError("a client stays public, or one that authenticates")
+            values = row_of(client)
+            if not client.has_secret:  # the one it had is not to come back
+                values["secret"] = hashed(secrets.token_urlsafe(32))
+            await connection.execute(clients.update().where(one).values(values))
             await record(
                 connection,
                 "client_updated",

@@ -77,7 +77,9 @@ class Published:
 
 def _algorithms(document: Mapping[str, Any]) -> frozenset[str]:
     said = document.get("id_token_signing_alg_values_supported", [USUAL_ALGORITHM])
-    return frozenset(each for each in said if each in PUBLIC) if isinstance(said, list) else PUBLIC
+    if not isinstance(said, list):
+        return PUBLIC
+    return frozenset(each for each in said if isinstance(each, str) and each in PUBLIC)
 
 
 def _authenticates_by_basic(document: Mapping[str, Any]) -> bool:

@@ -106,6 +106,23 @@ async def test_clients_are_registered_changed_and_deleted(desk: Desk) -> None:
     assert (await desk.ask("GET", one))[0] == 404
 
 
+async def test_a_client_goes_from_a_secret_to_keys_and_back(desk: Desk) -> None:
+    status, made = await desk.ask("POST", "/clients", {"client_name": "reports"})
+    one = f"/clients/{made['client']['client_id']}"
+    by_key: dict[str, Any] = {"token_endpoint_auth_method": PRIVATE_KEY_JWT}
+    assert (await desk.ask("PATCH", one, by_key))[0] == 400
+    by_key["jwks"] = Asserting().jwks
+    status, told = await desk.ask("PATCH", one, by_key)
+    assert (status, told["token_endpoint_auth_method"]) == (200, PRIVATE_KEY_JWT)
+    assert await token(desk, one, made["client_secret"]) == 401
+    assert (await desk.ask("PATCH", one, {"token_endpoint_auth_method": "none"}))[0] == 400
+    back = {"token_endpoint_auth_method": "client_secret_basic", "jwks": None}
+    assert (await desk.ask("PATCH", one, back))[0] == 200
+    assert await token(desk, one, made["client_secret"]) == 401
+    status, other = await desk.ask("POST", f"{one}/secret")
+    assert await token(desk, one, other["client_secret"]) == 200
+
+
 async def token(desk: Desk, one: str, secret: str) -> int:
     login = aiohttp.encode_basic_auth(one.rpartition("/")[2], secret)
     form, headers = {"grant_type": "client_credentials"}, {"Authorization": login}

@@ -162,7 +162,7 @@ METADATA: list[dict[str, Any]] = [
     {"token_endpoint": None},
     {"jwks_uri": "file:///etc/passwd"},
     {"authorization_endpoint": "javascript:alert(1)"},
-    {"id_token_signing_alg_values_supported": ["none", "HS256"]},
+    {"id_token_signing_alg_values_supported": ["none", "HS256", {}, []]},
 ]
 
 
