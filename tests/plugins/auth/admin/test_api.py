@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import time
+from typing import Any
 
 import aiohttp
 
