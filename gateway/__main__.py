@@ -194,7 +194,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         DISTRIBUTION,
         description="An API gateway: a YAML route table in, requests to upstreams and plugins out.",
-        epilog=f"Without -c the file is ${VARIABLE}, else {' or '.join(USUAL_FILES)}.",
+        epilog=f"Without -c the file is ${VARIABLE}, else {' or '.join(USUAL_FILES)}. Plugins of "
+        f"the file have commands too: {DISTRIBUTION} PLUGIN -h -c FILE.",
     )
     parser.add_argument("--version", action="version", version=f"{DISTRIBUTION} {_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

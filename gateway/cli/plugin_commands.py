@@ -39,9 +39,15 @@ def _parser(name: str, commands: Mapping[str, Command]) -> argparse.ArgumentPars
     if not commands:
         raise PluginError(f"the plugin {name!r} has no commands")
     parser = argparse.ArgumentParser(f"ait-gateway {name}")
+    _take_file(parser)
     found = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for word, command in commands.items():
         made = found.add_parser(word, help=command.words, description=command.words)
-        made.add_argument("-c", "--config", type=Path, metavar="FILE", help="the YAML file")
+        _take_file(made)
         command.arguments(made)
     return parser
+
+
+def _take_file(parser: argparse.ArgumentParser) -> None:
+    """Which was looked for before the command was known: it may be at any place."""
+    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="the YAML file")
