@@ -11,7 +11,7 @@ from plugins.auth.accounts.directory import WRONG, Directory, Proved
 from plugins.auth.accounts.errors import WrongPassword
 from plugins.auth.accounts.sessions import Opened, Sessions
 from plugins.auth.factors.devices import Devices
-from plugins.auth.factors.held import held
+from plugins.auth.factors.held import held, lock
 
 
 class Entered(NamedTuple):
@@ -48,6 +48,8 @@ class Entering:
         """
         entered = None
         async with self._sql.write() as connection:
+            if proved is None:
+                await lock(connection, account_id)
             if proved is None or await self._directory.accept(connection, proved):
                 second = any(await held(connection, account_id))
                 waiting = second and (

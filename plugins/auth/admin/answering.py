@@ -77,13 +77,17 @@ async def _call(operation: Operation, actor: Actor, request: web.Request) -> Cal
         raise Refusal(404, "there is nothing of that name")
     if len(set(request.query)) != len(request.query):
         raise Refusal(400, "a parameter is there twice")
+    if "\0" in "".join(request.query.values()):  # which PostgreSQL holds in no text
+        raise Refusal(400, "a parameter has a NUL")
     query = _typed(dict(request.query), operation.query)
     sent = None
     if operation.body is not None:
         if request.content_type != "application/json":
             raise Refusal(415, "the body is application/json")
         try:
-            sent = msgspec.json.decode(await body(request), type=operation.body)
+            if b"\\u0000" in (raw := await body(request)):
+                raise Refusal(400, "the body has a NUL")
+            sent = msgspec.json.decode(raw, type=operation.body)
         except msgspec.ValidationError as error:
             raise Refusal(400, str(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

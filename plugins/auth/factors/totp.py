@@ -175,7 +175,11 @@ class Totp:
         return self._sealing.open(row.secret, account_id.encode()).decode(), row.confirmed
 
     async def _spend(self, account_id: str, code: str, *, confirmed: bool) -> bool:
-        """A step that was used, and all before it, are refused by the statement that uses one."""
+        """A step that was used, and all before it, are refused by the statement that uses one.
+
+        A log-in under way, which holds the account's row, is over before an app is set up: its
+        session is there to be ended.
+        """
         secret, is_confirmed = await self._secret(account_id)
         if not secret or is_confirmed is not confirmed or not code.isascii():
             return False
@@ -188,6 +192,8 @@ class Totp:
         mine = sa.and_(totp.c.account_id == account_id, totp.c.confirmed.is_(confirmed))
         use = totp.update().where(mine, totp.c.last_step < steps[0])
         async with self._sql.write() as connection:
+            if not confirmed:
+                await lock(connection, account_id)
             done = await connection.execute(use.values(last_step=steps[0], confirmed=True))
         return bool(done.rowcount)
 

@@ -266,6 +266,8 @@ async def test_the_log_is_read_and_taken_away(desk: Desk) -> None:
 
 
 BAD: list[tuple[str, str, object, int]] = [
+    ("GET", "/roles?cursor=%00", None, 400),
+    ("POST", "/groups", {"name": "staff", "description": "a\0b"}, 400),
     ("GET", "/users?limit=0", None, 400),
     ("GET", "/users?limit=201", None, 400),
     ("GET", "/users?colour=red", None, 400),

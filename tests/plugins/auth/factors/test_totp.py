@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from backends.sql import Sql
 from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.errors import LockedOut
+from plugins.auth.factors.held import held, lock
 from plugins.auth.factors.tables import recovery_codes, totp
 from plugins.auth.factors.totp import Totp
 from plugins.auth.keys.at_rest import AtRest
@@ -105,6 +106,20 @@ async def test_no_secret_and_no_code_is_at_rest(people: People, factor: Totp) ->
     for secret in (app.secret, *codes):
         assert secret not in rows
         assert secret.replace("-", "") not in rows
+
+
+async def test_an_app_is_set_up_when_no_log_in_is_half_done(people: People, factor: Totp) -> None:
+    """Else its session would begin without the app, and after the others were ended."""
+    account = await ada(people)
+    app = pyotp.TOTP(await factor.offer(account.id))
+    code = app.at(int(time.time()) - 30)
+    async with people.sql.write() as connection:  # as Entering.enter
+        await lock(connection, account.id)
+        assert not any(await held(connection, account.id))
+        setting_up = asyncio.create_task(factor.confirm(account, code, ADDRESS))
+        await asyncio.wait([setting_up], timeout=0.3)
+        assert not any(await held(connection, account.id))
+    assert await setting_up is not None
 
 
 async def test_6_5_8_a_code_is_of_the_servers_clock(people: People, factor: Totp) -> None:
