@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ SAFETY = {
 }
 SAID = {"saved": "Saved.", "invited": "The invitation is on its way."}
 """By the parameter `said`: what a page that was led to says is done."""
+FOR_GOOD = "max-age=31536000, immutable"
 STYLES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -48,6 +50,7 @@ class Pages:
         folders = (HERE,) if theme is None else (theme, HERE)
         self._environment = _environment(folders)
         self._static = _static([folder / "static" for folder in reversed(folders)])
+        self._version = _version(self._static)
         self._places: dict[str, str] = {}
 
     def place(self, path: str, name: str) -> None:
@@ -76,6 +79,7 @@ class Pages:
             language=language,
             site=self.name,
             base=self.base,
+            version=self._version,
             places=self._places,
             at=request.path,
             csrf_field=FIELD.format(token),
@@ -116,10 +120,12 @@ class Pages:
         return "en"
 
     async def static(self, request: web.Request) -> web.Response:
+        """Kept by browsers for good where pages ask for this very version."""
         found = self._static.get(request.match_info["file"])
         if found is None:
             raise web.HTTPNotFound
-        headers = {"Cache-Control": "max-age=3600", "X-Content-Type-Options": "nosniff"}
+        age = FOR_GOOD if request.query_string == self._version else "max-age=60"
+        headers = {"Cache-Control": age, "X-Content-Type-Options": "nosniff"}
         return web.Response(body=found[0], content_type=found[1], headers=headers)
 
 
@@ -133,6 +139,14 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _version(files: Mapping[str, tuple[bytes, str]]) -> str:
+    """Another one when any of them has changed."""
+    found = hashlib.sha256()
+    for name, (content, _) in sorted(files.items()):
+        found.update(f"{name} {len(content)} ".encode() + content)
+    return found.hexdigest()[:12]
 
 
 def _static(folders: Sequence[Path]) -> dict[str, tuple[bytes, str]]:

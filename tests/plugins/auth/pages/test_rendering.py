@@ -64,6 +64,25 @@ async def test_a_theme_replaces_single_files(tmp_path: Path) -> None:
     assert (await pages.static(styled)).body == b"body { color: red }"
 
 
+async def test_browsers_keep_what_a_page_asks_for_until_it_has_changed(tmp_path: Path) -> None:
+    (tmp_path / "static").mkdir()
+    pages = [Pages("https://id.example.org/auth", "Place")]
+    (tmp_path / "static" / "auth.css").write_text("body { color: red }")
+    pages.append(Pages("https://id.example.org/auth", "Place", tmp_path))
+    request = make_mocked_request("GET", "/forgot")
+    asked = [
+        re.findall(
+            r"/static/auth\.css\?\w+", each.render(request, "forgot.html", email="").text or ""
+        )
+        for each in pages
+    ]
+    assert asked[0] != asked[1]
+    for url, kept in ((asked[1][0], True), (asked[0][0], False), ("/static/auth.css", False)):
+        styled = make_mocked_request("GET", url, match_info={"file": "auth.css"})
+        answer = await pages[1].static(styled)
+        assert ("immutable" in answer.headers["Cache-Control"]) is kept
+
+
 def test_cookies_of_https_are_for_the_host_alone() -> None:
     pages = Pages("https://id.example.org/auth", "Place")
     answer = pages.render(make_mocked_request("GET", "/logout"), "logout.html", wish="", email="")
