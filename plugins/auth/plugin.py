@@ -22,6 +22,7 @@ from plugins.auth.accounts.hashing import Hashing
 from plugins.auth.accounts.operators import Operators
 from plugins.auth.accounts.sessions import Sessions
 from plugins.auth.accounts.unused import Unused
+from plugins.auth.accounts.ways_in import WaysIn
 from plugins.auth.admin.answering import Answering
 from plugins.auth.admin.api import operations
 from plugins.auth.admin.described import described
@@ -196,7 +197,7 @@ class Auth(Plugin[AuthOptions]):
         self._changes.on_leave(ending.account)
         self._changes.on_leave(participants.forget)
         self._changes.on_leave(WaitingDevices(sql, self.options.device).forget)
-        people = PeopleCommands(sql, self._directory, self._operators)
+        people = PeopleCommands(sql, self._directory, self._operators, WaysIn(sql, self._sessions))
         everyday = Commands(
             self._directory, self._clients, RegistrationTokens(sql), keyring, Rules(issuer, offered)
         )

@@ -24,8 +24,8 @@ from plugins.auth.audit.log import record
 from plugins.auth.audit.tables import events
 from plugins.auth.cache.epoch import Epoch, moved
 from plugins.auth.factors.devices import forget_all
+from plugins.auth.factors.held import drop_offered, lock
 from plugins.auth.factors.held import held as held_factors
-from plugins.auth.factors.held import lock
 from plugins.auth.factors.tables import devices, passkeys, recovery_codes, totp
 from plugins.auth.mail.outbox import enqueue
 from plugins.auth.mail.tables import outbox
@@ -261,6 +261,7 @@ class Changes:
             await self.left(connection, account_id)
         else:
             await self._sessions.end_all(connection, account_id, keep=keep)
+        await drop_offered(connection, account_id)
         await forget_all(connection, account_id)
         await links.drop(connection, account_id)
         await enqueue(connection, "password", row.email, row.locale, now, account_id=account_id)

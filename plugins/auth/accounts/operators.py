@@ -23,6 +23,7 @@ from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.actor import Actor
 from plugins.auth.audit.log import record
 from plugins.auth.cache.epoch import Epoch
+from plugins.auth.factors.held import drop_offered
 from plugins.auth.mail.outbox import enqueue
 
 
@@ -143,6 +144,7 @@ class Operators:
             if row is None:
                 return False
             await self._changes.left(connection, account_id)
+            await drop_offered(connection, account_id)
             await links.drop(connection, account_id)
             await enqueue(connection, "reset", row.email, row.locale, now, account_id=account_id)
             await note(connection, "password_reset_required", account_id, actor)

@@ -15,7 +15,7 @@ from plugins.auth.accounts.operators import locked, note
 from plugins.auth.accounts.sessions import Sessions
 from plugins.auth.audit.actor import Actor
 from plugins.auth.factors.devices import forget_all
-from plugins.auth.factors.held import drop_codes_of_none
+from plugins.auth.factors.held import drop_codes_of_none, drop_offered
 from plugins.auth.factors.tables import passkeys, recovery_codes, totp
 from plugins.auth.factors.totp import STEP
 from plugins.auth.mail.outbox import enqueue
@@ -66,8 +66,8 @@ class WaysIn:
             for each in gone:
                 await connection.execute(held[each])
                 await note(connection, GONE[each.kind][0], account_id, actor)
-            if only is None:  # one that is only offered goes too: others may have seen it
-                await connection.execute(totp.delete().where(totp.c.account_id == account_id))
+            if only is None:
+                await drop_offered(connection, account_id)
             if gone:
                 await drop_codes_of_none(connection, account_id)
                 kinds = {each.kind for each in gone}

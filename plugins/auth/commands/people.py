@@ -17,6 +17,7 @@ from plugins.auth.accounts.directory import Directory
 from plugins.auth.accounts.errors import AccountError
 from plugins.auth.accounts.listing import listed, with_address
 from plugins.auth.accounts.operators import Operators
+from plugins.auth.accounts.ways_in import WaysIn
 from plugins.auth.audit.actor import COMMAND, Actor
 from plugins.auth.audit.exporting import FORMATS, exported
 from plugins.auth.audit.reading import Wanted, everything
@@ -29,10 +30,13 @@ RoleChange = Callable[[str, str, Actor], Awaitable[Account | None]]
 class PeopleCommands:
     """Accounts are named by their address or their id."""
 
-    def __init__(self, sql: Sql, directory: Directory, operators: Operators) -> None:
+    def __init__(
+        self, sql: Sql, directory: Directory, operators: Operators, ways_in: WaysIn
+    ) -> None:
         self._sql = sql
         self._directory = directory
         self._operators = operators
+        self._ways_in = ways_in
 
     def all(self) -> Mapping[str, Command]:
         return {
@@ -54,6 +58,10 @@ class PeopleCommands:
             "require-reset": _about_one(
                 "Take the password away, end all sessions and mail how to choose another.",
                 self.require_reset,
+            ),
+            "remove-factors": _about_one(
+                "Take all second factors and passkeys away, which are lost; end all sessions.",
+                self.remove_factors,
             ),
             "grant-role": _about_role(
                 "Give somebody a role.", partial(self.change_role, self._operators.give_role)
@@ -98,6 +106,11 @@ class PeopleCommands:
         account = await self._named(options.user)
         await self._operators.require_reset(account.id, COMMAND)
         shown(told(account))
+
+    async def remove_factors(self, options: Namespace) -> None:
+        account = await self._named(options.user)
+        removed = await self._ways_in.remove_factors(account.id, None, COMMAND)
+        shown({"account_id": account.id, "removed": removed or 0})
 
     async def revoke_sessions(self, options: Namespace) -> None:
         account = await self._named(options.user)

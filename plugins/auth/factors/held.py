@@ -49,3 +49,10 @@ async def drop_codes_of_none(connection: AsyncConnection, account_id: str) -> No
     if not any(await held(connection, account_id)):
         mine = recovery_codes.c.account_id == account_id
         await connection.execute(recovery_codes.delete().where(mine))
+
+
+async def drop_offered(connection: AsyncConnection, account_id: str) -> None:
+    """An app that was not confirmed: somebody else may have seen its secret, which stays the same
+    until it is."""
+    mine = sa.and_(totp.c.account_id == account_id, ~totp.c.confirmed)
+    await connection.execute(totp.delete().where(mine))

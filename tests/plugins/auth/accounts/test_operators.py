@@ -21,6 +21,7 @@ from plugins.auth.accounts.tables import accounts, sessions
 from plugins.auth.audit.actor import COMMAND, Actor
 from plugins.auth.audit.reading import Wanted, page
 from plugins.auth.cache.epoch import Epoch
+from plugins.auth.factors.tables import totp
 from plugins.auth.mail.tables import outbox
 from tests.plugins.auth.people import ADDRESS, PASSWORD, People
 
@@ -101,10 +102,16 @@ async def test_who_is_disabled_is_signed_in_no_more(
 async def test_a_required_reset_takes_the_password_and_the_sessions(
     sql: Sql, people: People, operators: Operators
 ) -> None:
-    ada = await people.ada()
+    ada, bob = await people.ada(), await admin(people, "bob")
     await signed_in(sql, ada)
+    async with sql.write() as connection:
+        for account, confirmed in ((ada, False), (bob, True)):
+            app = {"account_id": account, "secret": b"", "last_step": 0}
+            await connection.execute(totp.insert().values(**app, confirmed=confirmed))
     assert await operators.require_reset(ada, ROOT)
+    assert await operators.require_reset(bob, ROOT)
     assert await rows(sql, sessions) == []
+    assert [row.account_id for row in await rows(sql, totp)] == [bob]
     with pytest.raises(WrongPassword):
         await people.directory.verify("ada@example.org", PASSWORD, ADDRESS)
     assert "reset" in [row.letter for row in await rows(sql, outbox)]

@@ -15,6 +15,7 @@ from gateway.app import configuration
 from gateway.cli.plugin_commands import run as carried_out
 from gateway.errors import GatewayError
 from plugins.auth.audit.reading import Wanted, page
+from plugins.auth.factors.tables import totp
 from plugins.auth.oauth.tables import revoked
 from tests.plugins.auth.accounts.test_operators import rows, signed_in
 from tests.plugins.auth.commands.test_everyday import config
@@ -57,6 +58,11 @@ async def test_an_operator_has_what_is_needed_at_night(run: Run, sql: Sql) -> No
     await signed_in(sql, ada)
     assert (await told(run, "revoke-sessions", ada))["ended"] == 1
     assert len(await rows(sql, revoked)) == 1
+    async with sql.write() as connection:
+        app = {"account_id": ada, "secret": b"", "confirmed": True, "last_step": 0}
+        await connection.execute(totp.insert().values(app))
+    for count in (1, 0):
+        assert (await told(run, "remove-factors", ada))["removed"] == count
     await run("require-reset", ada)
     await run("unlock-user", ada)
     lines = await page(sql, Wanted(actor="command"), None, 10)
@@ -66,6 +72,7 @@ async def test_an_operator_has_what_is_needed_at_night(run: Run, sql: Sql) -> No
         "user_disabled",
         "user_enabled",
         "sessions_revoked",
+        "totp_off",
         "password_reset_required",
         "user_unlocked",
     ]

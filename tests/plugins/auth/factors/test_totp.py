@@ -13,7 +13,10 @@ import sqlalchemy as sa
 
 from backends.sql import Sql
 from plugins.auth.accounts.account import Account
+from plugins.auth.accounts.changes import Changes
 from plugins.auth.accounts.errors import LockedOut
+from plugins.auth.accounts.sessions import Sessions
+from plugins.auth.cache.epoch import Epoch
 from plugins.auth.factors.held import held, lock
 from plugins.auth.factors.tables import recovery_codes, totp
 from plugins.auth.factors.totp import Totp
@@ -135,3 +138,16 @@ async def test_what_is_no_code_is_wrong(people: People, factor: Totp, code: str)
     account = await ada(people)
     await set_up(factor, account)
     assert await tried(factor, account, code) == "None"
+
+
+async def test_a_secret_that_was_offered_is_another_after_a_new_password(
+    people: People, factor: Totp
+) -> None:
+    account = await ada(people)
+    seen = await factor.offer(account.id)
+    assert await factor.offer(account.id) == seen
+    known = Sessions(people.sql, people.options, "http://localhost/auth", people.clock)
+    changes = Changes(people.sql, Epoch(people.sql), people.directory, known, people.clock)
+    async with people.sql.write() as connection:
+        await changes.changed_password(connection, account.id, "x", ADDRESS, keep="s1")
+    assert await factor.offer(account.id) != seen
