@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class Pages:
         self.name = name
         self._secure = parts.scheme == "https"
         self.csrf_cookie = "__Host-auth-csrf" if self._secure else "auth-csrf"
+        self._language = "__Host-auth-language" if self._secure else "auth-language"
         folders = (HERE,) if theme is None else (theme, HERE)
         self._environment = _environment(folders)
         self._static = _static([folder / "static" for folder in reversed(folders)])
@@ -91,14 +92,9 @@ class Pages:
         response.headers["Content-Language"] = language
         response.headers["Vary"] = "Accept-Language, Cookie"
         if fresh:
-            response.set_cookie(
-                self.csrf_cookie,
-                token,
-                path="/",
-                secure=self._secure,
-                httponly=True,
-                samesite="Lax",
-            )
+            self._keep(response, self.csrf_cookie, token)
+        if (asked := _asked(request)) and request.cookies.get(self._language) != asked:
+            self._keep(response, self._language, asked)
         return response
 
     def say(self, request: web.Request, text: str) -> str:
@@ -111,13 +107,17 @@ class Pages:
         return web.Response(status=303, headers={"Location": where, **SAFETY})
 
     def language(self, request: web.Request) -> str:
-        """`ui_locales` (OpenID Connect Core 3.1.2.1) before the browser's own wishes."""
-        asked = request.query.get("ui_locales", "")[:100].split()
+        """`ui_locales` (OpenID Connect Core 3.1.2.1), also of an earlier page, before the
+        browser's own wishes."""
+        kept = request.cookies.get(self._language, "")
         accepted = request.headers.get("Accept-Language", "")[:200].split(",")
-        for wish in asked + [part.partition(";")[0].strip() for part in accepted]:
-            if wish[:2].lower() in {"en", "es"}:
-                return wish[:2].lower()
-        return "en"
+        return _asked(request) or _spoken([kept, *accepted]) or "en"
+
+    def _keep(self, response: web.Response, cookie: str, value: str) -> None:
+        """Until the browser is closed."""
+        response.set_cookie(
+            cookie, value, path="/", secure=self._secure, httponly=True, samesite="Lax"
+        )
 
     async def static(self, request: web.Request) -> web.Response:
         """Kept by browsers for good where pages ask for this very version."""
@@ -139,6 +139,17 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _asked(request: web.Request) -> str:
+    """By `ui_locales`: `en`, `es` or nothing."""
+    return _spoken(request.query.get("ui_locales", "")[:100].split())
+
+
+def _spoken(wishes: Iterable[str]) -> str:
+    """The first language that there is."""
+    wanted = (wish.partition(";")[0].strip()[:2].lower() for wish in wishes)
+    return next((each for each in wanted if each in {"en", "es"}), "")
 
 
 def _version(files: Mapping[str, tuple[bytes, str]]) -> str:

@@ -83,6 +83,21 @@ async def test_browsers_keep_what_a_page_asks_for_until_it_has_changed(tmp_path:
         assert ("immutable" in answer.headers["Cache-Control"]) is kept
 
 
+def test_a_language_that_was_asked_for_stays_for_the_pages_that_follow() -> None:
+    pages = Pages("http://localhost/auth", "Place")
+    asked = make_mocked_request("GET", "/login?ui_locales=fr%20es")
+    first = pages.render(asked, "forgot.html", email="")
+    kept = f"auth-language={first.cookies['auth-language'].value}"
+    english = {"Accept-Language": "en"}
+    later = make_mocked_request("POST", "/login", headers={**english, "Cookie": kept})
+    assert pages.language(later) == "es"
+    assert "auth-language" not in pages.render(later, "forgot.html", email="").cookies
+    other = make_mocked_request("POST", "/login", headers={**english, "Cookie": "auth-language=xx"})
+    assert pages.language(other) == "en"
+    back = make_mocked_request("GET", "/login?ui_locales=en", headers={"Cookie": kept})
+    assert pages.language(back) == "en"
+
+
 def test_cookies_of_https_are_for_the_host_alone() -> None:
     pages = Pages("https://id.example.org/auth", "Place")
     answer = pages.render(make_mocked_request("GET", "/logout"), "logout.html", wish="", email="")
