@@ -10,7 +10,8 @@ import aiohttp
 from aiohttp import AddrInfoType
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
-NAT64 = IPv6Network("64:ff9b::/96")
+NAT64, UNICAST = IPv6Network("64:ff9b::/96"), IPv6Network("2000::/3")
+"""What stands for an address of IPv4 anywhere; all that is public (RFC 4291 section 2.4)."""
 
 
 class Reach:
@@ -23,6 +24,8 @@ class Reach:
         found = _meant(address.partition("%")[0])
         if any(found in network for network in self._networks):
             return True
+        if isinstance(found, IPv6Address) and found not in UNICAST:
+            return False
         return found.is_global and not found.is_multicast
 
     def connector(self) -> aiohttp.TCPConnector:

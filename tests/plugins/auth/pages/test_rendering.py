@@ -46,6 +46,17 @@ def test_everything_is_said_in_spanish_too_and_nothing_else_is_kept() -> None:
     assert set(SPANISH) - found - local == set()
 
 
+MARKUP = re.compile(
+    r"\|\s*safe\b|autoescape|\son\w+=|\sstyle=|<script>|javascript:"
+    r"|\s\w+=\{\{"  # an attribute without quotes, which a space would end
+)
+
+
+def test_no_template_shows_what_somebody_sent_as_markup_or_runs_anything() -> None:
+    for template in (HERE / "templates").glob("*.html"):
+        assert MARKUP.findall(template.read_text()) == [], template.name
+
+
 def test_every_rule_about_passwords_has_words() -> None:
     assert {WeakPassword(rule).rule for rule in WEAK} == {"short", "long", "common", "guessable"}
 
