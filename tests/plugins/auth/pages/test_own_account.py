@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from backends.sql import Sql
 from plugins.auth.accounts.tables import accounts, sessions
+from plugins.auth.audit.tables import events
 from tests.plugins.auth.browser import EMAIL, Browser, Place, place
 from tests.plugins.auth.people import PASSWORD
 
@@ -192,7 +193,7 @@ async def test_name_and_language_are_kept(ada: Browser) -> None:
     assert '<option value="es" selected>' in shown.text
 
 
-async def test_everything_held_is_exported_without_secrets(ada: Browser) -> None:
+async def test_everything_held_is_exported_without_secrets(ada: Browser, sql: Sql) -> None:
     found = await ada.get("/auth/account/export")
     held = json.loads(found.text)
     assert held["account"]["email"] == EMAIL
@@ -200,6 +201,12 @@ async def test_everything_held_is_exported_without_secrets(ada: Browser) -> None
     assert len(held["sessions"]) == 1
     assert "argon2" not in found.text
     assert "attachment" in found.headers["Content-Disposition"]
+    line = {"event": "x", "account_id": held["account"]["id"], "details": "{}"}
+    async with sql.write() as connection:
+        await connection.execute(events.insert(), [{**line, "at": n} for n in range(1100)])
+    log = json.loads((await ada.get("/auth/account/export")).text)["log"]
+    assert [each["at"] for each in log[:1100]] == list(range(1099, -1, -1))
+    assert log[1100:] == held["log"]
 
 
 async def test_a_closed_account_is_gone_and_its_address_free(
