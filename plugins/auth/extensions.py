@@ -53,7 +53,7 @@ class Extensions:
         devices = Devices(sql, options.device)
         self._par = PushedEndpoint(audience, clients, pushed, proofs)
         self._device = DeviceEndpoint(issuer, audience, clients, devices)
-        self._device_page = DevicePage(rooms, sql, clients, devices)
+        self._device_page = DevicePage(rooms, sql, clients, devices, server.choosing)
         server.token.before(proofs.bind)
         server.bearer.proved = proofs.proved
         server.authorize.pushed = pushed
@@ -61,7 +61,8 @@ class Extensions:
         server.token.add(DEVICE, device.handle)
         exchange = Exchange(server.reading, server.access_tokens, rooms.directory)
         server.token.add(EXCHANGE, exchange.handle)
-        server.token.add(PASSWORD, PasswordGrant(sql, rooms, grants, tokens).handle)
+        password = PasswordGrant(sql, rooms, grants, tokens, choosing=server.choosing)
+        server.token.add(PASSWORD, password.handle)
         rooms.changes.on_leave(devices.forget)
         rooms.changes.on_export("devices_allowed", devices.exported)
         self._registration = Registration(

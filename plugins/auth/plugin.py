@@ -152,6 +152,7 @@ class Auth(Plugin[AuthOptions]):
             at_rest=at_rest,
             revoked=revoked,
             rooms=self._rooms,
+            organisations=self._access.organisations,
             counted=self._figures.token,
         )
         self._admin = self._admin_routes(keyring, self._server)

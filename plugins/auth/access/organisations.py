@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ from plugins.auth.accounts.inserting import insert
 from plugins.auth.accounts.tables import accounts
 from plugins.auth.audit.log import record
 from plugins.auth.cache.epoch import Epoch
+
+OnLeave = Callable[[AsyncConnection, str, Sequence[str]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,12 @@ class Organisations:
         self._epoch = epoch
         self._options = options
         self._clock = clock
+        self._left: list[OnLeave] = []
+
+    def on_leave(self, callback: OnLeave) -> None:
+        """Called with an organisation and accounts that are no members any more, in the
+        transaction that removes them."""
+        self._left.append(callback)
 
     async def page(self, *, after: str = "", limit: int = 100) -> list[Organisation]:
         """In the order of ids, those that come after one."""
@@ -119,9 +127,11 @@ class Organisations:
         async with self._epoch.write() as connection:
             if not (await connection.execute(gone)).rowcount:
                 return False
-            for table in (memberships, invitations):
-                its_own = table.c.organisation_id == organisation_id
-                await connection.execute(table.delete().where(its_own))
+            its_own = memberships.delete().where(memberships.c.organisation_id == organisation_id)
+            members = await connection.execute(its_own.returning(memberships.c.account_id))
+            await self._tell(connection, organisation_id, list(members.scalars()))
+            open_ones = invitations.c.organisation_id == organisation_id
+            await connection.execute(invitations.delete().where(open_ones))
             below = grants.c.permission.startswith(f"organisations/{organisation_id}/")
             await connection.execute(grants.delete().where(below))
             await record(
@@ -231,6 +241,7 @@ class Organisations:
             one = memberships.delete().where(_one(organisation_id, account_id))
             if not (await connection.execute(one)).rowcount:
                 return False
+            await self._tell(connection, organisation_id, [account_id])
             await drop_empty(connection, [organisation_id])
             await record(
                 connection,
@@ -240,6 +251,12 @@ class Organisations:
                 actor=actor,
             )
         return True
+
+    async def _tell(
+        self, connection: AsyncConnection, organisation_id: str, left: Sequence[str]
+    ) -> None:
+        for callback in self._left:
+            await callback(connection, organisation_id, left)
 
     async def _room(self, connection: AsyncConnection, owner: str) -> None:
         count = sa.select(sa.func.count()).select_from(memberships)

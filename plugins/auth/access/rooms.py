@@ -61,9 +61,7 @@ class Access:
         self, account: Account, client: Client, scopes: Sequence[str]
     ) -> Mapping[str, Any]:
         """More claims of a person's access token. Raises BackendError."""
-        named = client.metadata.get("organisation")
-        named = named if isinstance(named, str) else None
-        return await claims_for(self.principals, account.id, scopes, named)
+        return await claims_for(self.principals, account.id, scopes)
 
     async def client_claims(self, client: Client, scopes: Sequence[str]) -> Mapping[str, Any]:
         """More claims of a client's own access token. Raises BackendError."""

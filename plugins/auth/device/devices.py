@@ -76,8 +76,12 @@ class Devices:
             row = (await connection.execute(query)).first()
         return None if row is None else Asked(row.client_id, tuple(row.scopes.split()))
 
-    async def decide(self, user_code: str, session: Session, *, allowed: bool) -> bool:
-        """False when there is nothing to decide any more. Raises BackendError."""
+    async def decide(
+        self, user_code: str, session: Session, *, allowed: bool, scopes: Sequence[str] = ()
+    ) -> bool:
+        """False when there is nothing to decide any more. scopes: left out, those that it asked
+        for. Raises BackendError."""
+        chosen = {"scopes": " ".join(scopes)} if scopes else {}
         deciding = (
             device_codes.update()
             .where(*self._lives(user_code))
@@ -88,6 +92,7 @@ class Devices:
                 auth_time=session.auth_time,
                 amr=" ".join(session.amr),
                 acr=session.acr,
+                **chosen,
             )
             .returning(device_codes.c.client_id)
         )

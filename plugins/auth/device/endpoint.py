@@ -14,10 +14,11 @@ from plugins.auth.device.devices import Devices
 from plugins.auth.oauth.clients import DEVICE, REFRESH, Client, Clients
 from plugins.auth.oauth.errors import OAuthError, answer
 from plugins.auth.oauth.grants import Granted, Grants, new_id
+from plugins.auth.oauth.narrowing import for_person
 from plugins.auth.oauth.parameters import parameters
 from plugins.auth.oauth.person_tokens import PersonTokens
 from plugins.auth.oauth.standing import standing
-from plugins.auth.oauth.token_endpoint import CNF, busy, check_resource, narrowed
+from plugins.auth.oauth.token_endpoint import CNF, busy, check_resource
 
 
 class DeviceEndpoint:
@@ -34,7 +35,7 @@ class DeviceEndpoint:
             if DEVICE not in client.grants:
                 raise OAuthError("unauthorized_client", "the client may not use this grant")
             check_resource(sent, client.audience or self._audience)
-            begun = await self._devices.begin(client.id, narrowed(sent, client.scopes))
+            begun = await self._devices.begin(client.id, for_person(sent, client.scopes))
         except OAuthError as error:
             return error.response()
         except BackendError as error:

@@ -11,8 +11,9 @@ from plugins.auth.accounts.directory import Directory
 from plugins.auth.oauth.access_tokens import AccessTokens
 from plugins.auth.oauth.clients import Client
 from plugins.auth.oauth.errors import OAuthError
+from plugins.auth.oauth.narrowing import kept
 from plugins.auth.oauth.reading import Reading
-from plugins.auth.oauth.token_endpoint import CNF, narrowed
+from plugins.auth.oauth.token_endpoint import CNF
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name
 DEEPEST = 5
@@ -24,7 +25,8 @@ Claims = Mapping[str, Any]
 class Exchange:
     """What comes out is worth no more than what went in: scopes of the token and of the client,
     an audience of either, no longer life, an end with the same session and grant; what is bound to
-    a key is exchanged for what is bound to one. Who acts is in `act`, and who did before within.
+    a key, or bounded to an organisation, is exchanged for what is so too. Who acts is in `act`, and
+    who did before within.
     """
 
     def __init__(self, reading: Reading, tokens: AccessTokens, directory: Directory) -> None:
@@ -42,7 +44,7 @@ class Exchange:
         cnf = request.get(CNF)
         if cnf is None and ("cnf" in subject or (actor is not None and "cnf" in actor)):
             raise OAuthError("invalid_request", "a bound token is exchanged with a proof")
-        scopes = narrowed(sent, _both(str(subject.get("scope", "")), client.scopes))
+        scopes = kept(sent, str(subject.get("scope", "")).split(), client.scopes)
         issued = self._tokens.issue(
             str(subject["sub"]),
             client,
@@ -51,6 +53,7 @@ class Exchange:
             act=_acting(client, subject, actor),
             audience=self._audience(client, subject, sent),
             until=int(subject["exp"]),
+            claims={"org": subject["org"]} if "org" in subject else None,
             **{name: subject[name] for name in KEPT if name in subject},
         )
         return {**issued, "issued_token_type": ACCESS_TOKEN}
@@ -84,10 +87,6 @@ class Exchange:
 
 def _has_actor(sent: Mapping[str, str]) -> bool:
     return "actor_token" in sent or "actor_token_type" in sent
-
-
-def _both(held: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(each for each in held.split() if each in allowed)
 
 
 def _acting(client: Client, subject: Claims, actor: Claims | None) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from plugins.auth.oauth import redirects
 from plugins.auth.oauth.clients import CODE, Client
 from plugins.auth.oauth.errors import OAuthError
-from plugins.auth.oauth.token_endpoint import check_resource, narrowed
+from plugins.auth.oauth.narrowing import for_person
+from plugins.auth.oauth.token_endpoint import check_resource
 
 RESPONSE_MODES = ("query", "form_post")
 PROMPTS = ("none", "login", "consent", "select_account")
@@ -95,7 +96,7 @@ def asked(client: Client, sent: Mapping[str, str], redirect_uri: str, audience: 
         "redirect_uri" in sent,
         response_mode(sent),
         sent.get("state", ""),
-        narrowed(sent, client.scopes) if "scope" in sent else default,
+        for_person(sent, client.scopes) if "scope" in sent else default,
         sent["code_challenge"],
         sent.get("nonce", ""),
         _prompt(sent),

@@ -13,6 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backends.errors import BackendError
 from backends.sql import Sql
+from plugins.auth.access.choosing import Choosing, Settled
+from plugins.auth.access.organisation_scope import (
+    ORGANISATION,
+    organisation_in,
+    remembered,
+    scope_of,
+)
 from plugins.auth.access.scopes import described
 from plugins.auth.accounts.sessions import Session
 from plugins.auth.audit.log import record
@@ -57,6 +64,7 @@ class Authorize:
         clients: Clients,
         codes: Codes,
         consents: Consents,
+        choosing: Choosing,
         responses: Responses,
         asked_at: AskedAt,
         audience: str,
@@ -67,6 +75,7 @@ class Authorize:
         self._clients = clients
         self._codes = codes
         self._consents = consents
+        self._choosing = choosing
         self._responses = responses
         self._asked_at = asked_at
         self._audience = audience
@@ -160,16 +169,24 @@ class Authorize:
         here = form.get("session") == session.id
         if here and form.get("do") == "deny":
             raise OAuthError("access_denied", "the person does not agree")
+        chosen = form.get("organisation", "") if here else ""
+        settled = await self._settled(want, session, chosen)
+        want = replace(want, scopes=settled.scopes)
         given = await self._consents.given(session.account_id, client.id)
         agrees = here and form.get("do") == "allow"
-        if not agrees and self._must_ask(want, given):
+        known = given | {scope_of(chosen)} if chosen else given  # to choose one is to agree to it
+        asks = self._must_ask(want, known)
+        if settled.among or (asks and not agrees):
             if "none" in want.prompt:
-                raise OAuthError("consent_required", "the person has to agree")
+                raise _interaction(asks)
             kept = carried if since is not None else self._asked_at.seal(client.id)
-            return await self._ask(request, want, session, {**sent, NAME: kept})
+            sent, form = {**sent, NAME: kept}, form if here else {}
+            return await self._ask(
+                request, want, session, sent, settled=settled, form=form, asks=asks
+            )
         async with self._sql.write() as connection:
-            if agrees:
-                scopes = given.union(want.scopes)
+            if agrees or (chosen and not client.first_party):
+                scopes = remembered(given, want.scopes)
                 await self._consents.give(connection, session.account_id, client.id, scopes)
             if uri := sent.get("request_uri"):
                 await self._spend(connection, uri)
@@ -189,6 +206,16 @@ class Authorize:
     async def _spend(self, connection: AsyncConnection, uri: str) -> None:
         if not await self.pushed.spend(connection, uri):
             raise OAuthError("invalid_request_uri", "request_uri is not good, or no longer")
+
+    async def _settled(self, want: Asked, session: Session, chosen: str) -> Settled:
+        """What was chosen before stands while the client has something of it in this session.
+
+        Raises OAuthError and BackendError.
+        """
+        ask = ORGANISATION in want.scopes and "select_account" not in want.prompt
+        if ask and not chosen:
+            chosen = await self._choosing.before(session.id, want.client.id)
+        return await self._choosing.settled(session.account_id, want.client, want.scopes, chosen)
 
     def _must_ask(self, want: Asked, given: frozenset[str]) -> bool:
         """RFC 8252 section 8.6: an app's scheme, or port of the device, may be another app's."""
@@ -215,13 +242,29 @@ class Authorize:
         return int(self._clock())
 
     async def _ask(
-        self, request: web.Request, want: Asked, session: Session, sent: Sent
+        self,
+        request: web.Request,
+        want: Asked,
+        session: Session,
+        sent: Sent,
+        *,
+        settled: Settled,
+        form: Sent,
+        asks: bool,
     ) -> web.Response:
+        """asks: whether the client may. form: what this page has sent, if it has."""
+        missing = bool(settled.among) and "do" in form
         account = await self._rooms.directory.get(session.account_id)
         again = f"{self._rooms.pages.base}/authorize?{urlencode(sent)}"
         return self._rooms.pages.render(
             request,
             "consent.html",
+            status=400 if missing else 200,
+            error=self._rooms.pages.say(request, "Choose an organisation.") if missing else "",
+            wrong="organisation" if missing else "",
+            asks=asks,
+            among=settled.among,
+            chosen="" if settled.among else organisation_in(want.scopes),
             client=want.client,
             scopes=want.scopes,
             described=await described(self._sql, want.scopes),
@@ -254,6 +297,13 @@ class Authorize:
             label="Your account",
             status=400,
         )
+
+
+def _interaction(asks: bool) -> OAuthError:
+    """OpenID Connect Core 3.1.2.6."""
+    if asks:
+        return OAuthError("consent_required", "the person has to agree")
+    return OAuthError("interaction_required", "the person has to choose an organisation")
 
 
 class _NonePushed:

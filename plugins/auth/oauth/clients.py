@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from backends.sql import Sql
+from plugins.auth.access.organisation_scope import BEGINS
 from plugins.auth.assertions.registered import check_keys
 from plugins.auth.audit.log import record
 from plugins.auth.cache.cached import Cached
@@ -195,6 +196,8 @@ def check(client: Client) -> None:
         raise ValueError(f"{unknown[0]!r} is no grant; there are {', '.join(GRANTS)}")
     if bad := [scope for scope in client.scopes if not SCOPE.fullmatch(scope)]:
         raise ValueError(f"{bad[0]!r} is not a scope (RFC 6749 section 3.3)")
+    if any(scope.startswith(BEGINS) for scope in client.scopes):
+        raise ValueError("with the scope organisation a client may ask for that of each one")
     if len(" ".join(client.scopes)) > 1000 or not 0 < len(client.name) <= 200:
         raise ValueError("a name has 1 to 200 characters, all scopes together 1000")
     if UNSEEN.search(client.name) or UNSEEN.search(client.audience):

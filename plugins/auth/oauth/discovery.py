@@ -41,6 +41,7 @@ def metadata(issuer: str, grants: Iterable[str], algorithms: Iterable[str]) -> d
         "claims_supported": [
             *("iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "nonce", "acr", "amr"),
             *("at_hash", "sid", "name", "locale", "updated_at", "email", "email_verified"),
+            *("organisations", "org", "org_owner", "org_roles"),
         ],
         "claims_parameter_supported": False,
         "request_parameter_supported": False,

@@ -7,8 +7,12 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from plugins.auth.access.organisation_scope import scope_of
 from plugins.auth.oauth.revoked import Revoked
 from plugins.auth.oauth.tables import codes, consents, grants
+
+SOME = 500
+"""Accounts in one statement."""
 
 
 class Ending:
@@ -45,3 +49,12 @@ class Ending:
         """For Changes.on_leave: all that a person has granted."""
         await connection.execute(codes.delete().where(codes.c.account_id == account_id))
         await self.grants(connection, grants.c.account_id == account_id)
+
+    async def memberships(
+        self, connection: AsyncConnection, organisation_id: str, left: Sequence[str]
+    ) -> None:
+        """For Organisations.on_leave: what these accounts were granted for the organisation."""
+        bound = grants.c.scopes.contains(scope_of(organisation_id))
+        for start in range(0, len(left), SOME):
+            theirs = grants.c.account_id.in_(left[start : start + SOME])
+            await self.grants(connection, sa.and_(theirs, bound))

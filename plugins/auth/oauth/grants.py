@@ -20,13 +20,14 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backends.sql import Sql
+from plugins.auth.access.choosing import check_member
 from plugins.auth.audit.log import record
 from plugins.auth.keys.at_rest import AtRest
 from plugins.auth.oauth.clients import Client
 from plugins.auth.oauth.ending import Ending
+from plugins.auth.oauth.narrowing import kept
 from plugins.auth.oauth.options import TokenOptions
 from plugins.auth.oauth.tables import grants
-from plugins.auth.oauth.token_endpoint import narrowed
 
 GRACE = 10
 """Seconds in which a spent token is a race of its client's, as long as its child is unused."""
@@ -83,7 +84,9 @@ class Grants:
         self._clock = clock
 
     async def begin(self, connection: AsyncConnection, made: Granted, *, refresh: bool) -> str:
-        """Its refresh token, or nothing when it has none."""
+        """Its refresh token, or nothing when it has none. Raises OAuthError for who is no member
+        of the organisation that it is for."""
+        await check_member(connection, made.account_id, made.scopes, hold=True)
         now, options = int(self._clock()), self._options
         token = self._new(made.id) if refresh else ""
         unused = options.refresh_idle if refresh else options.access_lifetime
@@ -137,8 +140,9 @@ class Grants:
         if row is None:
             await self._refuse(connection, client, found[1], token)
             return None
-        held = tuple(each for each in row.scopes.split() if each in client.scopes)
-        return granted_of(row, narrowed(sent, held)), new
+        granted = granted_of(row, kept(sent, row.scopes.split(), client.scopes))
+        await check_member(connection, granted.account_id, granted.scopes)
+        return granted, new
 
     async def look(self, token: str) -> Any:
         """The row of a refresh token that is good, or None. Raises BackendError."""

@@ -75,12 +75,19 @@ class PersonTokens:
         if "openid" in granted.scopes:
             token = answer["access_token"]
             answer["id_token"] = await self._id_token(
-                client, granted, standing.account, token, nonce
+                client, granted, standing.account, token, nonce=nonce, organisation=more.get("org")
             )
         return answer
 
     async def _id_token(
-        self, client: Client, granted: Granted, account: Account, access_token: str, nonce: str
+        self,
+        client: Client,
+        granted: Granted,
+        account: Account,
+        access_token: str,
+        *,
+        nonce: str,
+        organisation: str | None,
     ) -> str:
         now, key = int(self._clock()), await self._keyring.signing_for(client.id_token_alg)
         digest = HASHES[key.algorithm](access_token.encode()).digest()
@@ -101,6 +108,8 @@ class PersonTokens:
             claims["sid"] = granted.session_id
         if nonce:
             claims["nonce"] = nonce
+        if organisation:
+            claims["org"] = organisation
         return key.sign(claims, "JWT")
 
 

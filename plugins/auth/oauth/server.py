@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from backends.sql import Sql
+from plugins.auth.access.choosing import Choosing
+from plugins.auth.access.organisations import Organisations
 from plugins.auth.keys.at_rest import AtRest
 from plugins.auth.keys.keyring import Keyring
 from plugins.auth.oauth.access_tokens import AccessTokens
@@ -35,7 +37,8 @@ from plugins.auth.pages.rooms import Rooms
 
 class Server:
     """What other rooms build upon is public: the token endpoint takes their grants, `grants` and
-    `person_tokens` make what a person's client is given, `authorize` takes pushed requests."""
+    `person_tokens` make what a person's client is given, `choosing` says for which organisation,
+    `authorize` takes pushed requests."""
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class Server:
         at_rest: AtRest,
         revoked: Revoked,
         rooms: Rooms,
+        organisations: Organisations,
         counted: Counted,
     ) -> None:
         sessions = rooms.sessions
@@ -56,6 +60,7 @@ class Server:
         self.ending = Ending(revoked)
         self.client_changes = ClientChanges(sql, clients, self.ending)
         self.grants = Grants(sql, at_rest, self.ending, options)
+        self.choosing = Choosing(sql, organisations)
         self.consents = Consents(sql, self.ending)
         self.codes = Codes(
             sql=sql,
@@ -75,6 +80,7 @@ class Server:
             clients=clients,
             codes=self.codes,
             consents=self.consents,
+            choosing=self.choosing,
             responses=Responses(issuer, rooms.pages),
             asked_at=AskedAt(at_rest),
             audience=self.access_tokens.audience,
@@ -95,6 +101,7 @@ class Server:
         )
         self._apps = Apps(rooms, sql, self.consents)
         sessions.on_end(self.ending.sessions)
+        organisations.on_leave(self.ending.memberships)
         rooms.changes.on_leave(self.ending.account)
         rooms.changes.on_export("applications", self.consents.exported)
 

@@ -11,6 +11,9 @@ from plugins.auth.oauth.errors import answer
 from plugins.auth.oauth.person_tokens import about
 from plugins.auth.oauth.token_endpoint import busy
 
+OF_ORGANISATION = ("organisations", "org", "org_owner", "org_roles")
+"""Claims of the token that are told as well."""
+
 
 class UserInfo:
     def __init__(self, bearer: Bearer, directory: Directory) -> None:
@@ -27,4 +30,5 @@ class UserInfo:
             return error.response()
         except BackendError as error:
             return busy(error)
-        return answer(about(account, str(claims["scope"]).split()))
+        told = {name: claims[name] for name in OF_ORGANISATION if name in claims}
+        return answer(told | about(account, str(claims["scope"]).split()))

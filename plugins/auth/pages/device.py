@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 from aiohttp import web
 
 from backends.sql import Sql
+from plugins.auth.access.choosing import Choosing, Settled
 from plugins.auth.access.scopes import described
 from plugins.auth.accounts.attempts import block_of
 from plugins.auth.accounts.errors import LockedOut
 from plugins.auth.accounts.sessions import Session
 from plugins.auth.device.devices import Asked, Devices, plain
-from plugins.auth.oauth.clients import Clients
+from plugins.auth.oauth.clients import Client, Clients
+from plugins.auth.oauth.errors import OAuthError
 from plugins.auth.pages.rooms import Rooms, address
 
 FREE_OF_ACCOUNT, FREE_OF_ADDRESS = 10, 50
@@ -21,11 +23,14 @@ FREE_OF_ACCOUNT, FREE_OF_ADDRESS = 10, 50
 
 
 class DevicePage:
-    def __init__(self, rooms: Rooms, sql: Sql, clients: Clients, devices: Devices) -> None:
+    def __init__(
+        self, rooms: Rooms, sql: Sql, clients: Clients, devices: Devices, choosing: Choosing
+    ) -> None:
         self._rooms = rooms
         self._sql = sql
         self._clients = clients
         self._devices = devices
+        self._choosing = choosing
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         guarded = self._rooms.guarded
@@ -54,9 +59,29 @@ class DevicePage:
             return rooms.again(request, "device.html", error, code=code)
         if asked is None:
             return self._unknown(request, form.get("user_code", "")[:20])
-        if form.get("do") in {"allow", "deny"}:
-            return await self._decided(request, session, code, allowed=form["do"] == "allow")
-        return await self._confirm(request, code, asked)
+        return await self._answered(request, session, code, asked, form)
+
+    async def _answered(
+        self,
+        request: web.Request,
+        session: Session,
+        code: str,
+        asked: Asked,
+        form: Mapping[str, str],
+    ) -> web.StreamResponse:
+        client = await self._clients.get(asked.client_id)
+        if client is None:
+            return self._unknown(request, code)
+        if form.get("do") == "deny":
+            return await self._decided(request, session, code, None)
+        chosen, who = form.get("organisation", ""), session.account_id
+        try:
+            settled = await self._choosing.settled(who, client, asked.scopes, chosen)
+        except OAuthError:
+            return self._elsewhere(request, code)
+        if form.get("do") == "allow" and not settled.among:
+            return await self._decided(request, session, code, settled)
+        return await self._confirm(request, code, client, settled, missing="do" in form)
 
     async def _asked(self, request: web.Request, session: Session, code: str) -> Asked | None:
         """Failures are counted before the look-up. Raises LockedOut."""
@@ -78,23 +103,30 @@ class DevicePage:
                     await attempts.uncount(connection, subject, free)
         return asked
 
-    async def _confirm(self, request: web.Request, code: str, asked: Asked) -> web.StreamResponse:
-        client = await self._clients.get(asked.client_id)
-        if client is None:
-            return self._unknown(request, code)
+    async def _confirm(
+        self, request: web.Request, code: str, client: Client, settled: Settled, *, missing: bool
+    ) -> web.StreamResponse:
+        """missing: what it sent had no choice."""
         return self._rooms.pages.render(
             request,
             "device_confirm.html",
+            status=400 if missing else 200,
+            error=self._rooms.pages.say(request, "Choose an organisation.") if missing else "",
+            wrong="organisation" if missing else "",
             code=code,
             client=client.name,
-            scopes=asked.scopes,
-            described=await described(self._sql, asked.scopes),
+            scopes=settled.scopes,
+            among=settled.among,
+            described=await described(self._sql, settled.scopes),
         )
 
     async def _decided(
-        self, request: web.Request, session: Session, code: str, *, allowed: bool
+        self, request: web.Request, session: Session, code: str, settled: Settled | None
     ) -> web.StreamResponse:
-        if not await self._devices.decide(code, session, allowed=allowed):
+        """settled: None when the person refuses."""
+        allowed = settled is not None
+        scopes = () if settled is None else settled.scopes
+        if not await self._devices.decide(code, session, allowed=allowed, scopes=scopes):
             return self._unknown(request, code)
         title, path, label = "Done", "/account", "Your account"
         if allowed:
@@ -122,6 +154,17 @@ class DevicePage:
             code=code,
         )
         response.set_status(400)
+        return response
+
+    def _elsewhere(self, request: web.Request, code: str) -> web.StreamResponse:
+        response = self._rooms.again(
+            request,
+            "device.html",
+            "Your device asks for an organisation that you are not a member of.",
+            wrong="user_code",
+            code=code,
+        )
+        response.set_status(403)
         return response
 
     def _log_in(self, code: str) -> web.StreamResponse:

@@ -2,6 +2,17 @@
 
 SPANISH = {
     "Allow": "Permitir",
+    "Cancel": "Cancelar",
+    "Choose an organisation": "Elige una organización",
+    "Choose an organisation.": "Elige una organización.",
+    "For which organisation?": "¿Para qué organización?",
+    "will act for you in the organisation that you choose, and in no other.": (
+        "actuará por ti en la organización que elijas, y en ninguna otra."
+    ),
+    "act for you in one organisation alone:": "actuar por ti en una sola organización:",
+    "Your device asks for an organisation that you are not a member of.": (
+        "Tu dispositivo pide una organización de la que no eres miembro."
+    ),
     "Connected applications": "Aplicaciones conectadas",
     "Do not allow": "No permitir",
     "End its access": "Quitar el acceso",

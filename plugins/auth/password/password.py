@@ -10,15 +10,17 @@ from typing import Any
 from aiohttp import web
 
 from backends.sql import Sql
+from plugins.auth.access.choosing import Choosing
 from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.errors import AccountError, LockedOut, Overloaded
 from plugins.auth.audit.log import record
 from plugins.auth.oauth.clients import REFRESH, Client
 from plugins.auth.oauth.errors import OAuthError
 from plugins.auth.oauth.grants import Granted, Grants, new_id
+from plugins.auth.oauth.narrowing import for_person
 from plugins.auth.oauth.person_tokens import PersonTokens
 from plugins.auth.oauth.standing import standing
-from plugins.auth.oauth.token_endpoint import CNF, narrowed
+from plugins.auth.oauth.token_endpoint import CNF
 from plugins.auth.pages.rooms import Rooms, address
 
 log = logging.getLogger("gateway.auth.password")
@@ -35,12 +37,15 @@ class PasswordGrant:
         rooms: Rooms,
         grants: Grants,
         tokens: PersonTokens,
+        *,
+        choosing: Choosing,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._sql = sql
         self._rooms = rooms
         self._grants = grants
         self._tokens = tokens
+        self._choosing = choosing
         self._clock = clock
 
     async def handle(
@@ -50,7 +55,7 @@ class PasswordGrant:
             raise OAuthError("unauthorized_client", "a public client may not use this grant")
         if "username" not in sent or "password" not in sent:
             raise OAuthError("invalid_request", "username or password is missing")
-        scopes = narrowed(sent, client.scopes)
+        scopes = for_person(sent, client.scopes)
         log.warning("client %s sees passwords: the password grant was used", client.id)
         try:
             account, amr = await self._proved(request, sent)
@@ -62,7 +67,20 @@ class PasswordGrant:
             raise OAuthError("temporarily_unavailable", "try again", 503, headers=headers) from None
         except AccountError:
             raise OAuthError("invalid_grant", WRONG) from None
+        scopes = await self._settled(client, account, scopes)
         return await self._granted(request, client, account, amr, scopes)
+
+    async def _settled(
+        self, client: Client, account: Account, scopes: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        """Nobody can be asked here. Raises OAuthError."""
+        try:
+            settled = await self._choosing.settled(account.id, client, scopes)
+        except OAuthError as error:
+            raise OAuthError("invalid_scope", error.description) from None
+        if settled.among:
+            raise OAuthError("invalid_scope", "of several organisations one has to be asked for")
+        return settled.scopes
 
     async def _proved(
         self, request: web.Request, sent: Mapping[str, str]

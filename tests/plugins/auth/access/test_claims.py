@@ -89,7 +89,7 @@ async def test_a_person_is_told_what_the_scopes_let_a_client_do(here: Place) -> 
         assert words in page.text
 
 
-async def test_of_several_organisations_the_one_that_the_client_names_is_told(desk: Desk) -> None:
+async def test_of_several_organisations_the_one_that_a_scope_names_is_told(desk: Desk) -> None:
     ada = await desk.person("ada")
     acme, zeta = sorted(
         [(await desk.organisations.create(name, ada)).id for name in ("Acme", "Zeta")]
@@ -97,11 +97,19 @@ async def test_of_several_organisations_the_one_that_the_client_names_is_told(de
     principals = Principals(desk.sql, desk.epoch, desk.clock)
     both = {"organisations": [acme, zeta]}
     assert await claims_for(principals, ada, ["organisation"]) == both
-    assert await claims_for(principals, ada, ["organisation"], "0" * 32) == both
-    named = await claims_for(principals, ada, ["organisation"], zeta)
+    named = await claims_for(principals, ada, ["organisation", f"organisation:{zeta}"])
     assert named == {**both, "org": zeta, "org_owner": True, "org_roles": []}
     assert await claims_for(principals, ada, ["openid", "email"]) == {}
     assert await claims_for(principals, "0" * 32, ["roles"]) == {}
+
+
+async def test_a_token_for_an_organisation_stays_bounded_to_it_whatever_becomes_of_its_person(
+    desk: Desk,
+) -> None:
+    ada, nowhere = await desk.person("ada"), "0" * 32
+    principals = Principals(desk.sql, desk.epoch, desk.clock)
+    for who in (ada, nowhere):
+        assert await claims_for(principals, who, [f"organisation:{nowhere}"]) == {"org": nowhere}
 
 
 async def test_a_client_has_the_roles_of_its_service_account_until_that_is_disabled(
