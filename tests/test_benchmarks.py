@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks.harness.cost import cpu_seconds, resident_bytes, session
+from benchmarks.harness.cost import cpu_seconds, resident_bytes, session, yielding_seconds
 from benchmarks.harness.machine import Machine
 from benchmarks.harness.measure import Sample
 from benchmarks.harness.peers import EVERYONE, HERE
@@ -234,9 +234,14 @@ class TestTheKernelsAccount:
         port = free_port()
         program = tmp_path / "busy.py"
         program.write_text(
-            "import os, socket, time\n"
+            "import os, socket, threading, time\n"
             f"listener = socket.create_server(('127.0.0.1', {port}))\n"
+            "def yields():\n"
+            "    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)\n"
+            "    while time.thread_time() < 0.05: pass\n"
+            "    time.sleep(60)\n"
             "os.fork()\n"
+            "threading.Thread(target=yields, daemon=True).start()\n"
             "while time.process_time() < 0.2: pass\n"
             "listener.accept()\n"
             "time.sleep(60)\n"
@@ -247,6 +252,9 @@ class TestTheKernelsAccount:
             while cpu_seconds(pid) < 0.4 and time.monotonic() < deadline:
                 time.sleep(0.02)
             assert cpu_seconds(pid) >= 0.4
+            while yielding_seconds(pid) < 0.1 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert 0.1 <= yielding_seconds(pid) < cpu_seconds(pid)
             members = list(session(pid))
             assert len(members) == 2
             assert resident_bytes(pid) > 2**20

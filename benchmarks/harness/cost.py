@@ -27,6 +27,17 @@ def cpu_seconds(leader: int) -> float:
     return sum(_process_seconds(PROC / str(pid)) for pid in session(leader))
 
 
+def yielding_seconds(leader: int) -> float:
+    """Of those threads of the session that give way to others (nice), since each began."""
+    total = 0
+    for pid in session(leader):
+        for thread in (PROC / str(pid) / "task").iterdir():
+            with suppress(OSError):
+                if int(_stat(thread)[16]) > 0:
+                    total += int((thread / "schedstat").read_text().split()[0])
+    return total / 1e9
+
+
 def resident_bytes(leader: int) -> int:
     """The sum over the session; pages that its processes share count in each."""
     total = 0
