@@ -70,6 +70,11 @@ class Directory:
         self._hashing = hashing
         self._clock = clock
         self.attempts = Attempts(sql, clock)
+        self._adding = (
+            insert(sql, accounts)
+            .on_conflict_do_nothing(index_elements=[accounts.c.email_key])
+            .returning(accounts.c.id)
+        )
 
     async def get(self, account_id: str) -> Account | None:
         async with self._sql.read() as connection:
@@ -135,25 +140,20 @@ class Directory:
         """The id of the new account, or None when the address has one. encoded: a hash; None for
         people without a password."""
         now = int(self._clock())
-        statement = (
-            insert(self._sql, accounts)
-            .values(
-                id=secrets.token_hex(16),
-                email=email,
-                email_key=policy.key_of(email),
-                email_verified=verified,
-                name=name[:200],
-                locale=locale,
-                password=encoded,
-                roles=" ".join(sorted(roles)),
-                disabled=False,
-                created_at=now,
-                updated_at=now,
-            )
-            .on_conflict_do_nothing(index_elements=[accounts.c.email_key])
-            .returning(accounts.c.id)
-        )
-        made: str | None = (await connection.execute(statement)).scalar()
+        values = {
+            "id": secrets.token_hex(16),
+            "email": email,
+            "email_key": policy.key_of(email),
+            "email_verified": verified,
+            "name": name[:200],
+            "locale": locale,
+            "password": encoded,
+            "roles": " ".join(sorted(roles)),
+            "disabled": False,
+            "created_at": now,
+            "updated_at": now,
+        }
+        made: str | None = (await connection.execute(self._adding, values)).scalar()
         return made
 
     async def count_letter(self, connection: AsyncConnection, address: str) -> None:

@@ -6,6 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from plugins.auth.mail.tables import outbox
 
+ADD = outbox.insert()
+
 
 async def enqueue(
     connection: AsyncConnection,
@@ -17,13 +19,12 @@ async def enqueue(
     account_id: str | None = None,
 ) -> None:
     """letter: a name of mail/letters.py."""
-    await connection.execute(
-        outbox.insert().values(
-            letter=letter,
-            email=email,
-            account_id=account_id,
-            locale=locale,
-            tries=0,
-            next_at=now,
-        )
-    )
+    values = {
+        "letter": letter,
+        "email": email,
+        "account_id": account_id,
+        "locale": locale,
+        "tries": 0,
+        "next_at": now,
+    }
+    await connection.execute(ADD, values)

@@ -32,6 +32,15 @@ from plugins.auth.oauth.token_endpoint import CNF
 LASTS, REMEMBERED = 60, 3600
 """Seconds that a code is good, and that its second use is known as one."""
 VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}", re.ASCII)
+MINE = sa.and_(codes.c.hash == sa.bindparam("code"), codes.c.client_id == sa.bindparam("client"))
+ADD = codes.insert()
+USE = (
+    codes.update()
+    .where(MINE, ~codes.c.used, codes.c.good_until > sa.bindparam("now"))
+    .values(used=True)
+    .returning(codes)
+)
+USED = sa.select(codes).where(MINE, codes.c.used)
 Redeemed = tuple[Granted, Standing, str, str]
 
 
@@ -74,7 +83,7 @@ class Codes:
             "good_until": now + LASTS,
             "expires_at": now + REMEMBERED,
         }
-        await connection.execute(codes.insert().values(values))
+        await connection.execute(ADD, values)
         return code
 
     async def handle(
@@ -98,10 +107,8 @@ class Codes:
     async def _redeemed(
         self, connection: AsyncConnection, client: Client, sent: Mapping[str, str], jkt: str
     ) -> Redeemed | None:
-        mine = sa.and_(codes.c.hash == _hash(sent["code"]), codes.c.client_id == client.id)
-        fresh = sa.and_(~codes.c.used, codes.c.good_until > int(self._clock()))
-        use = codes.update().where(mine, fresh).values(used=True).returning(codes)
-        row = (await connection.execute(use)).first()
+        mine = {"code": _hash(sent["code"]), "client": client.id}
+        row = (await connection.execute(USE, {**mine, "now": int(self._clock())})).first()
         if row is None:
             await self._sent_again(connection, mine)
             return None
@@ -117,8 +124,8 @@ class Codes:
         refresh = await self._grants.begin(connection, granted, refresh=REFRESH in client.grants)
         return granted, stands, row.nonce, refresh
 
-    async def _sent_again(self, connection: AsyncConnection, mine: sa.ColumnElement[bool]) -> None:
-        row = (await connection.execute(sa.select(codes).where(mine, codes.c.used))).first()
+    async def _sent_again(self, connection: AsyncConnection, mine: Mapping[str, Any]) -> None:
+        row = (await connection.execute(USED, mine)).first()
         if row is None:
             return
         whose = granted_table.c.id == row.grant_id

@@ -31,6 +31,7 @@ from plugins.auth.oauth.tables import grants
 
 GRACE = 10
 """Seconds in which a spent token is a race of its client's, as long as its child is unused."""
+ADD = grants.insert()
 SPEND = (
     grants.update()
     .where(grants.c.id == sa.bindparam("grant"), grants.c.current == sa.bindparam("spent"))
@@ -107,7 +108,7 @@ class Grants:
             "ends_at": now + options.refresh_absolute,
             "expires_at": now + min(unused, options.refresh_absolute),
         }
-        await connection.execute(grants.insert(), values)
+        await connection.execute(ADD, values)
         return token
 
     async def rotate(
