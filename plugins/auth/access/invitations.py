@@ -92,7 +92,8 @@ class Invitations:
         by: str | None = None,
         actor: str | None = None,
     ) -> Invitation | None:
-        """A letter; None when the address had too many. One that is open is replaced.
+        """A letter; None when the address had too many, or who invites has sent too many. One that
+        is open is replaced.
 
         Raises BadEmail, ValueError, Missing and TooMany.
         """
@@ -113,8 +114,10 @@ class Invitations:
             name = (await connection.execute(its.with_for_update())).scalar()
             if name is None:
                 raise Missing("there is no such organisation")
-            if await self._attempts.begin(connection, f"letter {key}", LETTERS_FREE):
-                return None
+            counted = [(f"letter {key}", LETTERS_FREE), (f"letters of {by}", OPEN)]
+            for subject, free in counted if by else counted[:1]:
+                if await self._attempts.begin(connection, subject, free):
+                    return None
             mine = invitations.c.organisation_id == organisation_id
             before = invitations.delete().where(mine, invitations.c.email_key == key)
             await connection.execute(before)

@@ -138,10 +138,11 @@ class Changes:
     async def ask_for_email(self, account: Account, email: str, address: str) -> None:
         """Letters to both addresses; nothing changes until the new one has answered.
 
-        Raises BadEmail.
+        Raises BadEmail and LockedOut.
         """
         email, now = policy.address_of(email), int(self._clock())
         async with self._sql.write() as connection:
+            await self._directory.count_letter(connection, address)
             subject = f"letter {policy.key_of(email)}"
             if await self._directory.attempts.begin(connection, subject, LETTERS_FREE):
                 return

@@ -80,11 +80,16 @@ def told(client: Client) -> dict[str, Any]:
 
 
 def wrong(why: str) -> OAuthError:
-    return OAuthError("invalid_client_metadata", why)
+    return OAuthError("invalid_client_metadata", plain(why))
+
+
+def plain(why: str) -> str:
+    """Of the characters that an `error_description` has (RFC 6749 section 5.2)."""
+    return why.encode("ascii", "replace").decode().translate({0x22: "'", 0x5C: "/"})
 
 
 def _no_place(error: ValueError) -> OAuthError:
-    return OAuthError("invalid_redirect_uri", str(error))
+    return OAuthError("invalid_redirect_uri", plain(str(error)))
 
 
 def _client(said: Said, client_id: str, allowed: Sequence[str]) -> Client:

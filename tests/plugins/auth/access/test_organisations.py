@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from backends.sql import Sql
 from plugins.auth.access.errors import LastOwner, Missing, TooMany
+from plugins.auth.access.invitations import OPEN
 from plugins.auth.access.options import AccessOptions
 from plugins.auth.accounts.changes import Changes
 from plugins.auth.accounts.errors import BadEmail
@@ -203,6 +204,18 @@ class TestAnInvitation:
             await desk.invitations.invite("0" * 32, "bob@example.org")
         with pytest.raises(Missing):
             await desk.invitations.invite(made.id, "eve@example.org", roles=["nothing"])
+
+    async def test_are_so_many_of_one_person_and_then_there_are_pauses(self, desk: Desk) -> None:
+        ada = await desk.person("ada")
+        made = await desk.organisations.create("Acme", ada)
+        attempts = desk.people.directory.attempts
+        async with desk.sql.write() as connection:
+            for _ in range(OPEN - 1):
+                await attempts.begin(connection, f"letters of {ada}", OPEN)
+        invite = desk.invitations.invite
+        assert await invite(made.id, "bob@example.org", by=ada) is not None
+        assert await invite(made.id, "eve@example.org", by=ada) is None
+        assert await invite(made.id, "eve@example.org") is not None  # an operator
 
     async def test_can_be_declined(self, desk: Desk) -> None:
         ada, bob = await desk.person("ada"), await desk.person("bob")

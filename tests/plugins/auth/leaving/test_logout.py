@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import sys
@@ -108,6 +109,14 @@ async def test_the_token_of_another_session_asks_first(here: Place) -> None:
     access = (await app.tokens(elsewhere))["access_token"]
     assert isinstance(await leave(elsewhere, id_token_hint=access), Page)
     assert await logged_in(elsewhere)
+    _, payload, signature = hint.split(".")
+    for algorithm in ("none", "HS256", "ES256"):
+        header = {"alg": algorithm, "typ": "JWT", "kid": jwt.get_unverified_header(hint)["kid"]}
+        begins = base64.urlsafe_b64encode(json.dumps(header).encode()).decode().rstrip("=")
+        forged = f"{begins}.{payload}." + ("" if algorithm == "none" else signature)
+        assert isinstance(await leave(ada, id_token_hint=forged), Page)
+    assert isinstance(await leave(ada, id_token_hint=hint + "A" * 8192), Page)
+    assert await logged_in(ada)
 
 
 class Listener:

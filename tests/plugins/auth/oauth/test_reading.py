@@ -94,6 +94,19 @@ async def test_9_1_3_no_key_but_ours_whatever_a_header_says(desk: Desk) -> None:
     assert await desk.reading.claims(token) is None
 
 
+async def test_a_key_of_one_kind_signs_for_no_other_and_nothing_is_read_that_is_huge(
+    desk: Desk,
+) -> None:
+    assert await desk.keyring.offered("RS256")
+    one, other = desk.keyring.signing(), desk.keyring.signing("RS256")
+    for key, kid in ((one, other.kid), (other, one.kid)):
+        header = {"kid": kid, "typ": "at+jwt"}
+        token = jwt.encode(desk.claims(), key.private, key.algorithm, headers=header)
+        assert await desk.reading.claims(token) is None
+    assert await desk.reading.claims(desk.signed(more="x" * 5000)) is not None
+    assert await desk.reading.claims(desk.signed(more="x" * 6500)) is None
+
+
 async def test_9_2_1_its_time_is_heeded(desk: Desk) -> None:
     now = int(time.time())
     for changed in ({"exp": now - 1}, {"nbf": now + 60}, {"iat": now + 60}, {"exp": None}):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import jwt
@@ -124,6 +125,7 @@ WRONG = [
     ({"redirect_uris": "https://shop.example/cb"}, "invalid_client_metadata"),
     ({"grant_types": [PASSWORD]}, "invalid_client_metadata"),
     ({"grant_types": ["implicit"]}, "invalid_client_metadata"),
+    ({"grant_types": ['\u00e9"\\']}, "invalid_client_metadata"),
     ({"response_types": ["token"]}, "invalid_client_metadata"),
     ({"token_endpoint_auth_method": "private_key_jwt"}, "invalid_client_metadata"),
     ({"jwks": {"keys": []}, "jwks_uri": "https://shop.example/"}, "invalid_client_metadata"),
@@ -151,6 +153,7 @@ async def test_what_is_not_in_order_is_refused_and_costs_no_use(here: Place, sql
     for more, error in WRONG:
         status, told = await send(here, "POST", "/auth/clients", token, {**SHOP, **more})
         assert (status, told["error"]) == (400, error), more
+        assert re.fullmatch(r"[ !#-\[\]-~]+", told["error_description"]), told
     assert (await send(here, "POST", "/auth/clients", token, [1]))[0] == 400
     for bad in ("", "x"):
         assert (await send(here, "POST", "/auth/clients", bad, SHOP))[0] == 401
