@@ -12,7 +12,7 @@ from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.policy import key_of
 from plugins.auth.accounts.sessions import Session
 from plugins.auth.pages.access_errors import Wrong, words
-from plugins.auth.pages.rooms import Rooms
+from plugins.auth.pages.rooms import OTHER, Rooms
 
 PLACE = "/account/organisations"
 
@@ -80,7 +80,7 @@ class OwnOrganisations:
                 request,
                 "This invitation is for somebody else",
                 "Log in with the address that was invited.",
-                path=f"/login{again}&fresh=1",
+                path=f"/login{again}&fresh={OTHER}",
                 label="Use another account",
                 status=403,
             )

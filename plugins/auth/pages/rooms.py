@@ -42,6 +42,8 @@ from plugins.auth.social.social import Social
 
 NEEDED, WITHOUT = "/login/factor", "without"
 """Where people hear that they need a second factor; a parameter: they go on without."""
+OTHER = "other"
+"""Of `fresh`: it is not the person who is logged in that is to log in."""
 SETTING_UP = frozenset(
     (
         NEEDED,

@@ -11,7 +11,7 @@ from plugins.auth.accounts.account import Account
 from plugins.auth.accounts.errors import AccountError, Unverified, WrongPassword
 from plugins.auth.pages.onward import onward
 from plugins.auth.pages.rendering import SAFETY
-from plugins.auth.pages.rooms import NEEDED, Rooms, address
+from plugins.auth.pages.rooms import NEEDED, OTHER, Rooms, address
 
 
 class SignIn:
@@ -39,7 +39,8 @@ class SignIn:
             return rooms.pages.redirect(("/login/code" if second else NEEDED) + rooms.onward(path))
         hint = request.query.get("login_hint", "")[:254]
         known = None
-        if session is not None and path.startswith("/account"):
+        same = request.query.get("fresh") != OTHER
+        if session is not None and same and path.startswith("/account"):
             known = await rooms.directory.get(session.account_id)
             hint = known.email if known else hint
         values = self._values(path, acr, hint)

@@ -91,7 +91,9 @@ async def test_nobody_else_and_nobody_unconfirmed_can_accept(here: Place, desk: 
     answer = await eve.get(link)
     assert (answer.status, "Acme" in answer.text) == (403, False)
     again = re.findall(r'href="(/auth/login[^"]+)"', answer.text)[0]
-    assert 'name="password"' in (await eve.get(unescape(again))).text
+    shown = (await eve.get(unescape(again))).text
+    assert 'name="password"' in shown
+    assert "eve@example.org" not in shown
     (invitation,) = await desk.invitations.page(path.rpartition("/")[2])
     form = (await eve.get(ALL)).hidden()
     accepted = await eve.post(JOIN, {**form, "invitation": invitation.id, "do": "accept"})
