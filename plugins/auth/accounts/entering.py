@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import sqlalchemy as sa
 from aiohttp import web
 
 from backends.sql import Sql
@@ -12,6 +13,7 @@ from plugins.auth.accounts.errors import WrongPassword
 from plugins.auth.accounts.sessions import Opened, Sessions
 from plugins.auth.factors.devices import Devices
 from plugins.auth.factors.held import held, lock
+from plugins.auth.factors.tables import passkeys
 
 
 class Entered(NamedTuple):
@@ -68,3 +70,17 @@ class Entering:
         if entered is None:
             raise WrongPassword(WRONG)
         return entered
+
+    async def by_passkey(self, request: web.Request, account_id: str, passkey_id: bytes) -> Opened:
+        """By one that has just proved the account. Raises WrongPassword when it is gone by now."""
+        there = sa.select(passkeys.c.id).where(
+            passkeys.c.id == passkey_id, passkeys.c.account_id == account_id
+        )
+        opened = None
+        async with self._sql.write() as connection:
+            await lock(connection, account_id)
+            if (await connection.execute(there)).first() is not None:
+                opened = await self._sessions.open(connection, request, account_id, amr=("hwk",))
+        if opened is None:
+            raise WrongPassword("no such passkey")
+        return opened

@@ -169,6 +169,10 @@ class Passkeys:
             await record(connection, "passkey_used", account=found, address=address)
         return found
 
+    def id_of(self, answer: str) -> bytes:
+        """Of the passkey that an answer is of; nothing when it cannot be read."""
+        return self._ceremonies.id_of(answer)
+
     async def _owner(self, passkey_id: bytes) -> tuple[str, bytes] | None:
         query = sa.select(passkeys.c.account_id, passkeys.c.key).where(passkeys.c.id == passkey_id)
         async with self._sql.read() as connection:

@@ -71,15 +71,18 @@ class SignIn:
         """A passkey that verifies its person is two factors, and asks for no password."""
         rooms, form = self._rooms, await self._rooms.form(request)
         path = onward(form.get("continue", ""), rooms.pages.base)
+        answer = form.get("answer", "")
         try:
-            account = await self._proved(request, form.get("answer", ""))
+            account = await self._proved(request, answer)
+            passkey = rooms.passkeys.id_of(answer)
+            opened = await rooms.entering.by_passkey(request, account.id, passkey)
         except AccountError as error:
             values = self._values(path, form.get("acr", ""))
             wrong = isinstance(error, WrongPassword)
             said = "That passkey does not log in here." if wrong else error
             return rooms.again(request, "login.html", said, **values)
         response = rooms.pages.redirect(path)
-        await rooms.sessions.begin(request, response, account.id, amr=("hwk",))
+        rooms.sessions.hand(response, opened)
         return response
 
     async def _proved(self, request: web.Request, answer: str) -> Account:

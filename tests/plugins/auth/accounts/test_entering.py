@@ -22,7 +22,7 @@ from plugins.auth.accounts.sessions import Sessions
 from plugins.auth.accounts.tables import accounts, attempts, sessions
 from plugins.auth.audit.tables import events
 from plugins.auth.factors.devices import Devices
-from plugins.auth.factors.tables import totp
+from plugins.auth.factors.tables import passkeys, totp
 from tests.plugins.auth.people import ADDRESS, PASSWORD, People
 
 EMAIL = "ada@example.org"
@@ -152,6 +152,22 @@ async def test_a_second_factor_that_came_meanwhile_is_asked_for(
     assert entered.second
     assert entered.opened.waiting
     assert "logged_in" not in await told(people.sql)
+
+
+async def test_a_passkey_that_was_removed_meanwhile_begins_nothing(
+    people: People, entering: Entering
+) -> None:
+    account = (await people.directory.verify(EMAIL, PASSWORD, ADDRESS)).id
+    row = {"account_id": account, "key": b"k", "sign_count": 0, "name": "", "created_at": 0}
+    async with people.sql.write() as connection:
+        await connection.execute(passkeys.insert().values(row | {"id": b"kept", "used_at": 0}))
+    with pytest.raises(WrongPassword):
+        await entering.by_passkey(request(), account, b"removed")
+    with pytest.raises(WrongPassword):
+        await entering.by_passkey(request(), "0" * 32, b"kept")
+    assert await count(people.sql, sessions) == 0
+    assert not (await entering.by_passkey(request(), account, b"kept")).waiting
+    assert await count(people.sql, sessions) == 1
 
 
 async def test_many_at_once_renew_a_hash_and_all_get_in(people: People) -> None:
