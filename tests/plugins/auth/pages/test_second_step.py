@@ -184,6 +184,10 @@ async def test_a_remembered_device_is_not_asked_again_until_it_is_forgotten(here
         assert "/auth/login" in (await phone.get(f"/auth/account/{page}")).url
     asked = await phone.get("/auth/login?acr=aal2&continue=/auth/account/email")
     assert "/auth/login/code" in asked.url
+    somebody = re.findall(r'href="(/auth/login\?[^"]+)"', asked.text)[0]
+    other = await phone.get(unescape(somebody))
+    assert other.hidden()["continue"] == "/auth/account/email"
+    assert EMAIL not in other.text
     form = (await phone.get("/auth/login?fresh=1&acr=aal2")).hidden()
     strong = await phone.post("/auth/login", {**form, "email": EMAIL, "password": PASSWORD})
     assert "/auth/login/code" in strong.url
