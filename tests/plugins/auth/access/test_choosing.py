@@ -10,14 +10,19 @@ import jwt
 import pytest
 import sqlalchemy as sa
 
+from backends.sql import Sql
 from gateway.seat import Subscribers
 from plugins.auth.access.organisation_scope import remembered, scope_of
 from plugins.auth.access.tables import memberships
 from plugins.auth.accounts.tables import accounts
 from plugins.auth.exchange.exchange import ACCESS_TOKEN
+from plugins.auth.keys.at_rest import AtRest
 from plugins.auth.oauth.authentication import NONE
 from plugins.auth.oauth.clients import CREDENTIALS, DEVICE, EXCHANGE, PASSWORD, REFRESH, Clients
 from plugins.auth.oauth.ending import Ending
+from plugins.auth.oauth.errors import OAuthError
+from plugins.auth.oauth.grants import Granted, Grants
+from plugins.auth.oauth.options import TokenOptions
 from plugins.auth.oauth.revoked import Revoked
 from plugins.auth.oauth.tables import clients, grants
 from tests.plugins.auth.access.desk import Desk
@@ -290,6 +295,39 @@ async def test_who_leaves_while_codes_are_redeemed_has_nothing_that_lives(
             assert told["error"] == "invalid_grant"
     async with here.sql.read() as connection:
         assert (await connection.execute(sa.select(grants))).all() == []
+
+
+@pytest.mark.parametrize("sql_url", ["postgres"], indirect=True)
+async def test_who_leaves_waits_for_a_grant_that_is_being_made_and_ends_it(
+    desk: Desk, sql: Sql
+) -> None:
+    """With SQLite there is one writer at a time."""
+    ada, bob = await desk.person("ada"), await desk.person("bob")
+    acme = (await desk.organisations.create("Acme", bob)).id
+    await desk.organisations.add(acme, ada)
+    ending = Ending(Revoked(sql, Subscribers(), 900))
+    desk.organisations.on_leave(ending.memberships)
+    made = Granted("a" * 32, "b" * 32, ada, "", True, (scope_of(acme),), 1, ("pwd",), "aal1")
+    begun = Grants(sql, AtRest("s" * 32), ending, TokenOptions())
+    locked = sa.text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+
+    async def waits() -> bool:
+        async with sql.read() as other:
+            return leaving.done() or (await other.execute(locked)).scalar_one() > 0
+
+    async with sql.write() as connection:
+        await begun.begin(connection, made, refresh=True)
+        leaving = asyncio.create_task(desk.organisations.remove(acme, ada))
+        await until(waits)
+    assert await leaving
+    async with sql.read() as connection:
+        assert (await connection.execute(sa.select(grants))).all() == []
+    with pytest.raises(OAuthError, match="no member"):
+        async with sql.write() as connection:
+            await begun.begin(connection, made, refresh=True)
 
 
 async def test_another_clients_consent_is_for_the_organisations_that_were_chosen(
