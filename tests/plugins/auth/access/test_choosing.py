@@ -361,6 +361,8 @@ async def test_what_was_agreed_to_on_the_page_is_what_is_given(here: Place, desk
     browser, members = await joined(here, desk)
     app = await here.app(scopes=SCOPES)
     await for_one(app, browser, members.acme)
+    async with here.sql.write() as connection:
+        await connection.execute(grants.update().values(created_at=grants.c.created_at - 10))
     shown = await app.shown(browser, **ASKED, prompt="consent")
     assert "<strong>Acme</strong>" in shown.text
     await app.tokens(browser, scope=scope_of(members.zeta))
