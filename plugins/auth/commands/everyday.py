@@ -141,7 +141,9 @@ def _of_client(parser: ArgumentParser) -> None:
     _add(parser, "--scope", "scopes it may have, with spaces", default="")
     _add(parser, "--audience", "`aud` of its tokens, instead of the setting", default="")
     _add(parser, "--id-token-alg", "RS256: what its id_tokens are signed by", default="")
-    _add(parser, "--organisation", "the id of the one that its tokens are about", default="")
+    _add(
+        parser, "--organisation", "the id of the one that its people and tokens are of", default=""
+    )
     _add(parser, "--jwks", "a file of its public keys (JWK Set), for private_key_jwt")
     _add(parser, "--jwks-uri", "where its public keys are published, for private_key_jwt")
     _add(parser, "--backchannel-logout-uri", "what hears when a session has ended", default="")
