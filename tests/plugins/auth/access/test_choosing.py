@@ -1,86 +1,32 @@
-"""For which organisation people log in: asked, kept by refresh and exchange, ended with it."""
+"""For which organisation people log in: asked, and known from then on."""
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
 from typing import Any
 
-import jwt
 import pytest
-import sqlalchemy as sa
 
-from backends.sql import Sql
-from gateway.seat import Subscribers
-from plugins.auth.access.organisation_scope import remembered, scope_of
-from plugins.auth.access.tables import memberships
-from plugins.auth.accounts.tables import accounts
-from plugins.auth.exchange.exchange import ACCESS_TOKEN
-from plugins.auth.keys.at_rest import AtRest
+from plugins.auth.access.organisation_scope import scope_of
 from plugins.auth.oauth.authentication import NONE
-from plugins.auth.oauth.clients import CREDENTIALS, DEVICE, EXCHANGE, PASSWORD, REFRESH, Clients
-from plugins.auth.oauth.ending import Ending
-from plugins.auth.oauth.errors import OAuthError
-from plugins.auth.oauth.grants import Granted, Grants
-from plugins.auth.oauth.options import TokenOptions
-from plugins.auth.oauth.revoked import Revoked
-from plugins.auth.oauth.tables import clients, grants
+from plugins.auth.oauth.clients import DEVICE, PASSWORD, REFRESH, Clients
+from plugins.auth.oauth.tables import grants
 from tests.plugins.auth.access.desk import Desk
-from tests.plugins.auth.browser import EMAIL, Browser, Page
+from tests.plugins.auth.access.members import (
+    ASKED,
+    CHOICE,
+    SCOPES,
+    choose,
+    for_one,
+    joined,
+    on_sqlite,
+    said,
+)
+from tests.plugins.auth.browser import EMAIL, Page
 from tests.plugins.auth.oauth.conftest import here
-from tests.plugins.auth.oauth.relying import App, Place, send
-from tests.plugins.auth.patience import until
+from tests.plugins.auth.oauth.relying import Place, send
 from tests.plugins.auth.people import PASSWORD as SECRET
 
 __all__ = ["here"]
-
-SCOPES = ["openid", "email", "organisation"]
-ASKED = {"scope": "openid organisation"}
-CHOICE = "/auth/authorize/consent"
-on_sqlite = pytest.mark.parametrize("sql_url", ["sqlite"], indirect=True)
-"""What no engine does otherwise; what is a race runs on both."""
-
-
-@dataclass
-class Members:
-    """Ada, in two organisations of hers; bob owns them as well, so she may leave."""
-
-    ada: str
-    acme: str
-    zeta: str
-
-
-async def joined(here: Place, desk: Desk) -> tuple[Browser, Members]:
-    browser = await here.ada()
-    async with here.sql.read() as connection:
-        ada = (await connection.execute(sa.select(accounts.c.id))).scalar_one()
-    ending = Ending(Revoked(here.sql, Subscribers(), 900))
-    desk.organisations.on_leave(ending.memberships)
-    bob = await desk.person("bob")
-    acme, zeta = [(await desk.organisations.create(name, bob)).id for name in ("Acme", "Zeta")]
-    for each in (acme, zeta):
-        await desk.organisations.add(each, ada)
-    return browser, Members(ada, acme, zeta)
-
-
-def said(told: dict[str, Any], token: str = "access_token") -> dict[str, Any]:
-    options: Any = {"verify_signature": False, "verify_aud": False}
-    found: dict[str, Any] = jwt.decode(told[token], options=options)
-    return found
-
-
-async def choose(browser: Browser, shown: Page, chosen: str, do: str = "choose") -> dict[str, str]:
-    answer = await send(browser, CHOICE, {**shown.hidden(), "organisation": chosen, "do": do})
-    assert isinstance(answer, dict), answer.text
-    return answer
-
-
-async def for_one(app: App, browser: Browser, chosen: str, **more: str) -> dict[str, Any]:
-    shown = await app.shown(browser, **{**ASKED, **more})
-    status, told = await app.redeem((await choose(browser, shown, chosen))["code"])
-    assert status == 200, told
-    found: dict[str, Any] = told
-    return found
 
 
 @on_sqlite
@@ -196,151 +142,6 @@ async def test_who_has_one_organisation_is_not_asked_and_who_has_none_gets_no_or
 
 
 @on_sqlite
-async def test_narrowing_at_refresh_never_takes_the_bound_away(here: Place, desk: Desk) -> None:
-    browser, members = await joined(here, desk)
-    app = await here.app(scopes=SCOPES)
-    told = await for_one(app, browser, members.acme)
-    for scope in ("openid", "organisation", scope_of(members.acme)):
-        _, told = await app.refresh(told["refresh_token"], scope=scope)
-        assert said(told)["org"] == members.acme
-        assert scope_of(members.acme) in told["scope"].split()
-    status, error = await app.refresh(told["refresh_token"], scope=scope_of(members.zeta))
-    assert (status, error["error"]) == (400, "invalid_scope")
-    async with here.clients.epoch.write() as connection:
-        await connection.execute(clients.update().values(scopes="openid"))
-    async with asyncio.timeout(20):
-        while "organisations" in said(told):
-            _, told = await app.refresh(told["refresh_token"])
-            assert said(told)["org"] == members.acme
-
-
-@on_sqlite
-async def test_an_exchange_never_takes_the_bound_away(here: Place, desk: Desk) -> None:
-    browser, members = await joined(here, desk)
-    app = await here.app(scopes=SCOPES)
-    values: Any = {"redirect_uris": [], "grants": [CREDENTIALS, EXCHANGE]}
-    api = await here.app(scopes=["openid"], **values)
-    told = await for_one(app, browser, members.acme)
-    sent = {
-        "grant_type": EXCHANGE,
-        "subject_token": told["access_token"],
-        "subject_token_type": ACCESS_TOKEN,
-    }
-    status, exchanged = await api.post("token", {**sent, "scope": "openid"})
-    assert (status, said(exchanged)["org"]) == (200, members.acme)
-    assert exchanged["scope"] == f"openid {scope_of(members.acme)}"
-    status, error = await api.post("token", {**sent, "scope": scope_of(members.zeta)})
-    assert (status, error["error"]) == (400, "invalid_scope")
-    status, error = await api.post(
-        "token", {"grant_type": CREDENTIALS, "scope": scope_of(members.acme)}
-    )
-    assert (status, error["error"]) == (400, "invalid_scope")
-    await desk.organisations.remove(members.acme, members.ada)
-
-    async def refused() -> bool:
-        answer = await api.post("token", {**sent, "subject_token": exchanged["access_token"]})
-        return bool(answer[0] == 400)
-
-    await until(refused)
-
-
-@pytest.mark.parametrize("how", ["left", "deleted"])
-async def test_who_leaves_has_no_tokens_for_the_organisation_and_keeps_the_others(
-    here: Place, desk: Desk, how: str
-) -> None:
-    browser, members = await joined(here, desk)
-    app = await here.app(scopes=SCOPES)
-    left = await for_one(app, browser, members.acme)
-    other = await app.tokens(browser, scope=f"openid {scope_of(members.zeta)}")
-    code = await app.code(browser, scope=scope_of(members.acme))
-    if how == "left":
-        await browser.submit(f"/auth/account/organisations/{members.acme}", do="leave")
-    else:
-        await desk.organisations.delete(members.acme)
-    assert (await app.refresh(left["refresh_token"]))[1]["error"] == "invalid_grant"
-    assert (await app.redeem(code))[1]["error"] == "invalid_grant"
-
-    async def ended() -> bool:
-        return (await app.get("/auth/userinfo", left["access_token"]))[0] == 401
-
-    await until(ended)
-    assert (await app.get("/auth/userinfo", other["access_token"]))[0] == 200
-    assert said((await app.refresh(other["refresh_token"]))[1])["org"] == members.zeta
-
-
-@on_sqlite
-async def test_a_membership_that_is_gone_without_a_word_refreshes_nothing_and_spends_nothing(
-    here: Place, desk: Desk
-) -> None:
-    browser, members = await joined(here, desk)
-    app = await here.app(scopes=SCOPES)
-    told = await for_one(app, browser, members.acme)
-    async with here.sql.write() as connection:
-        await connection.execute(memberships.delete())
-    for _ in range(2):
-        assert (await app.refresh(told["refresh_token"]))[1]["error"] == "invalid_grant"
-    await desk.organisations.add(members.acme, members.ada)
-    assert (await app.refresh(told["refresh_token"]))[0] == 200
-
-
-async def test_who_leaves_while_codes_are_redeemed_has_nothing_that_lives(
-    here: Place, desk: Desk
-) -> None:
-    browser, members = await joined(here, desk)
-    app = await here.app(scopes=SCOPES)
-    first = await for_one(app, browser, members.acme)
-    codes = [await app.code(browser, **ASKED) for _ in range(8)]
-    races = [app.redeem(code) for code in codes]
-    leaving = desk.organisations.remove(members.acme, members.ada)
-    results: Any = await asyncio.gather(
-        *races[:4], leaving, *races[4:], app.refresh(first["refresh_token"])
-    )
-    answers = [each for each in results if isinstance(each, tuple)]
-    assert len(answers) == 9
-    for status, told in answers:
-        if status == 200:
-            assert said(told)["org"] == members.acme
-            assert (await app.refresh(told["refresh_token"]))[1]["error"] == "invalid_grant"
-        else:
-            assert told["error"] == "invalid_grant"
-    async with here.sql.read() as connection:
-        assert (await connection.execute(sa.select(grants))).all() == []
-
-
-@pytest.mark.parametrize("sql_url", ["postgres"], indirect=True)
-async def test_who_leaves_waits_for_a_grant_that_is_being_made_and_ends_it(
-    desk: Desk, sql: Sql
-) -> None:
-    """With SQLite there is one writer at a time."""
-    ada, bob = await desk.person("ada"), await desk.person("bob")
-    acme = (await desk.organisations.create("Acme", bob)).id
-    await desk.organisations.add(acme, ada)
-    ending = Ending(Revoked(sql, Subscribers(), 900))
-    desk.organisations.on_leave(ending.memberships)
-    made = Granted("a" * 32, "b" * 32, ada, "", True, (scope_of(acme),), 1, ("pwd",), "aal1")
-    begun = Grants(sql, AtRest("s" * 32), ending, TokenOptions())
-    locked = sa.text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-
-    async def waits() -> bool:
-        async with sql.read() as other:
-            return leaving.done() or (await other.execute(locked)).scalar_one() > 0
-
-    async with sql.write() as connection:
-        await begun.begin(connection, made, refresh=True)
-        leaving = asyncio.create_task(desk.organisations.remove(acme, ada))
-        await until(waits)
-    assert await leaving
-    async with sql.read() as connection:
-        assert (await connection.execute(sa.select(grants))).all() == []
-    with pytest.raises(OAuthError, match="no member"):
-        async with sql.write() as connection:
-            await begun.begin(connection, made, refresh=True)
-
-
-@on_sqlite
 async def test_another_clients_consent_is_for_the_organisations_that_were_chosen(
     here: Place, desk: Desk
 ) -> None:
@@ -435,10 +236,3 @@ async def test_no_scope_or_client_takes_the_name_of_an_organisation(desk: Desk) 
             await desk.scopes.create(name, [])
     with pytest.raises(ValueError, match="organisation"):
         await Clients(desk.sql).create("x", [scope_of("0" * 32)])
-
-
-def test_consent_to_other_organisations_is_remembered_while_there_is_room() -> None:
-    few, many = [frozenset(scope_of(f"{each:032x}") for each in range(n)) for n in (9, 40)]
-    new = (scope_of("f" * 32), "openid")
-    assert remembered(few, new) == few | set(new)
-    assert remembered(many | {"email"}, new) == {"email", *new}
