@@ -38,13 +38,20 @@ def test_the_sample_of_the_design_is_accepted(
     validator.validate(plain(read(written(tmp_path, SAMPLE), {}).source.root))
 
 
+def without_nothing(value: object) -> object:
+    """`${NAME:-}` is empty text for what takes text; read without a type, it is null."""
+    if isinstance(value, dict):
+        return {name: without_nothing(each) for name, each in value.items() if each is not None}
+    return [without_nothing(each) for each in value] if isinstance(value, list) else value
+
+
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "config").rglob("*.yaml")), ids=lambda path: path.stem
 )
 def test_every_file_in_config_is_accepted(
     validator: jsonschema.Draft202012Validator, path: Path
 ) -> None:
-    validator.validate(plain(read(path, {}).source.root))
+    validator.validate(without_nothing(plain(read(path, {}).source.root)))
 
 
 @pytest.mark.parametrize(
