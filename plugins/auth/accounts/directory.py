@@ -36,6 +36,8 @@ STILL = (
 WRONG = "wrong e-mail address or password"
 LETTERS_FREE = 5
 """To one address that somebody asked for; then there are pauses."""
+LETTERS_EACH = 10
+"""From one address, for each failure that it has free: many people may be behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,8 @@ class Directory:
 
     async def count_letter(self, connection: AsyncConnection, address: str) -> None:
         """One that anybody may have sent, to whomever. Raises LockedOut for too many."""
-        subject, free = f"letters {block_of(address)}", self._options.address_failures
+        subject = f"letters {block_of(address)}"
+        free = LETTERS_EACH * self._options.address_failures
         if wait := await self.attempts.begin(connection, subject, free):
             raise LockedOut(wait)
 

@@ -64,14 +64,14 @@ def without_token(text: str) -> str:
 async def test_one_address_does_not_make_us_write_to_all_the_world(
     tmp_path: Path, sql_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with place(tmp_path, sql_url, capsys, ", accounts: {address_failures: 3}") as here:
+    async with place(tmp_path, sql_url, capsys, ", accounts: {address_failures: 1}") as here:
         ada = here.browser()
         form = (await ada.get("/auth/forgot")).hidden()
         asked = [
-            await ada.post("/auth/forgot", {**form, "email": f"{n}@example.org"}) for n in range(4)
+            await ada.post("/auth/forgot", {**form, "email": f"{n}@example.org"}) for n in range(11)
         ]
-        assert [each.status for each in asked] == [200, 200, 200, 429]
-        assert 1 <= int(asked[3].headers["Retry-After"]) <= 60
+        assert [each.status for each in asked] == [*[200] * 10, 429]
+        assert 1 <= int(asked[10].headers["Retry-After"]) <= 60
         assert (await ada.register()).status == 429
         assert (await ada.log_in()).status == 401
 
