@@ -32,7 +32,7 @@ from plugins.auth.oauth.consents import Consents
 from plugins.auth.oauth.errors import OAuthError
 from plugins.auth.oauth.responses import Responses
 from plugins.auth.oauth.strength import steps_up, suffices
-from plugins.auth.oauth.token_endpoint import BUSY
+from plugins.auth.oauth.token_endpoint import AWAY, BUSY
 from plugins.auth.pages.forms import BadForm, body
 from plugins.auth.pages.rooms import WITHOUT, Rooms
 
@@ -145,7 +145,8 @@ class Authorize:
             return await self._decide(request, want, sent, carried, form)
         except OAuthError as error:
             answer = {"error": error.code, "error_description": error.description}
-        except BackendError:
+        except BackendError as error:
+            AWAY.warn(error)
             answer = {"error": BUSY.code, "error_description": BUSY.description}
         return self._responses.send(request, uri, mode, state, answer)
 
