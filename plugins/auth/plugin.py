@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,6 +26,7 @@ from plugins.auth.admin.answering import Answering
 from plugins.auth.admin.api import operations
 from plugins.auth.admin.described import described
 from plugins.auth.admin.gate import Gate
+from plugins.auth.aside import Aside
 from plugins.auth.assertions.assertions import Assertions
 from plugins.auth.assertions.client_keys import ClientKeys
 from plugins.auth.cache.epoch import Epochs
@@ -114,7 +114,7 @@ class Auth(Plugin[AuthOptions]):
         self._issuer: Offer | None = None
         self._forgets: list[Callable[[], None]] = []
         self._checks: Mapping[str, HealthCheck] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._aside = Aside()
 
     async def start(self) -> None:
         sql, options = self.context.backends.sql, self.options
@@ -123,12 +123,13 @@ class Auth(Plugin[AuthOptions]):
         revoked = Revoked(sql, self.context.broadcast, options.tokens.access_lifetime)
         revoked.also(self._access.ended_clients.has)
         self._access.service_accounts.on_delete(revoked.client_so_far)
-        self._forgets = [await revoked.start(), await self._epochs.start(self._shared(at_rest))]
+        self._forgets.append(await revoked.start())
+        self._forgets.append(await self._epochs.start(self._shared(at_rest)))
         await self._access.ended_clients.refresh()
         self._sessions.on_end(self._figures.ended)
         self._sessions.on_begin(self._figures.logged_in)
         self._figures.watch(self._hashing.under_way, self._postman.waiting)
-        self._checks = Health(sql, keyring, lambda: self._tasks).checks()
+        self._checks = Health(sql, keyring, lambda: self._aside.tasks).checks()
         devices = Devices(sql, options.accounts, options.issuer)
         self._rooms = Rooms(
             options.accounts,
@@ -173,14 +174,14 @@ class Auth(Plugin[AuthOptions]):
             options.issuer, keyring, revoked.has, self._access, self._extensions.proofs
         )
         leads = self.context.leadership
-        self._tasks = [
-            asyncio.create_task(self._postman.run(lambda: leads.held)),
-            asyncio.create_task(self._extensions.messenger.run(lambda: leads.held)),
-            asyncio.create_task(self._pruning.run(lambda: leads.held)),
-            asyncio.create_task(revoked.run()),
-            asyncio.create_task(self._epochs.run()),
-            asyncio.create_task(keyring.run(lambda: leads.held)),
-        ]
+        self._aside.begin(
+            self._postman.run(lambda: leads.held),
+            self._extensions.messenger.run(lambda: leads.held),
+            self._pruning.run(lambda: leads.held),
+            revoked.run(),
+            self._epochs.run(),
+            keyring.run(lambda: leads.held),
+        )
 
     def commands(self) -> Mapping[str, Command]:
         async def keyring() -> Keyring:
@@ -208,11 +209,7 @@ class Auth(Plugin[AuthOptions]):
     async def stop(self) -> None:
         for forget in self._forgets:
             forget()
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await self._aside.stop()
         await self._social.stop()
         await self._client_keys.stop()
         self._hashing.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -96,16 +96,13 @@ class Epochs:
     async def start(self, shared: Sealed | None = None) -> Callable[[], None]:
         """What it answers ends it. Raises BackendError."""
         both = self.access, self.clients
-        cancels = [epoch.listen() for epoch in both]
-        await self.read()
-        for epoch in both:
-            epoch.shared = shared
-
-        def end() -> None:
-            for cancel in cancels:
-                cancel()
-
-        return end
+        with ExitStack() as ends:
+            for epoch in both:
+                ends.callback(epoch.listen())
+            await self.read()
+            for epoch in both:
+                epoch.shared = shared
+            return ends.pop_all().close
 
     async def read(self) -> None:
         """Raises BackendError."""

@@ -70,9 +70,10 @@ class Revoked:
 
     async def start(self) -> Callable[[], None]:
         """What it answers ends it. Raises BackendError."""
-        cancel = self._broadcast.subscribe(TOPIC, self._heard)
-        await self.read()
-        return cancel
+        with contextlib.ExitStack() as ends:
+            ends.callback(self._broadcast.subscribe(TOPIC, self._heard))
+            await self.read()
+            return ends.pop_all().close
 
     def has(self, claims: Mapping[str, Any]) -> bool:
         jti = claims.get("jti")
