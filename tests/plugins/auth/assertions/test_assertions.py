@@ -8,6 +8,7 @@ from typing import Any
 
 import jwt
 import pytest
+import sqlalchemy as sa
 
 from backends.sql import Sql
 from plugins.auth.assertions.assertions import LEEWAY, LONGEST, Assertions
@@ -15,6 +16,7 @@ from plugins.auth.assertions.client_keys import ClientKeys
 from plugins.auth.dpop.proof import ALGORITHMS
 from plugins.auth.leaving.reach import Reach
 from plugins.auth.oauth.errors import OAuthError
+from plugins.auth.once.tables import used
 from tests.plugins.auth.assertions.asserting import Asserting, client_of
 from tests.plugins.auth.oauth.relying import ISSUER
 
@@ -99,6 +101,18 @@ class TestOnOneDatabase:
             ({"jti": "\ud800"}, "jti"),
         ):
             assert told in await why(known, HOLDER.assertion(CLIENT.id, **claims)), claims
+
+    @pytest.mark.parametrize("claim", ["iss", "sub"])
+    async def test_who_speaks_of_another_client_learns_nothing(self, sql: Sql, claim: str) -> None:
+        text = HOLDER.assertion(CLIENT.id, **{claim: "d" * 32})
+        assert await why(made(sql), text) == GENERIC
+
+    async def test_it_is_remembered_until_no_clock_of_ours_takes_it(self, sql: Sql) -> None:
+        ends = int(time.time()) + 60
+        await made(sql).check(CLIENT, HOLDER.assertion(CLIENT.id, exp=ends))
+        async with sql.read() as connection:
+            until = (await connection.execute(sa.select(used.c.expires_at))).scalar_one()
+        assert until == ends + LEEWAY + LEEWAY  # one host may be late, another one early
 
     async def test_who_does_not_hold_it_learns_nothing(self, sql: Sql) -> None:
         known, other = made(sql), Asserting()
