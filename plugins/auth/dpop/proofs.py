@@ -74,7 +74,7 @@ class Proofs:
             raise refused(str(error)) from None
         if self._options.nonce and not self._nonces.good(proof.nonce or ""):
             raise OAuthError("use_dpop_nonce", "the proof needs our nonce", headers=self.fresh())
-        until = proof.iat + self._options.window + 1
+        until = proof.iat + 2 * self._options.window + 1  # by the clock of the host that prunes
         if not await self._once.first(proof.jkt, proof.jti, until):
             raise refused("the proof was used before")
         return proof.jkt
