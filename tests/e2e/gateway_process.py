@@ -113,12 +113,19 @@ class GatewayProcess:
     def start(self) -> GatewayProcess:
         self.launch()
         deadline = time.monotonic() + DEADLINE
-        for port in (self.port, self.admin_port):
+        for port in (self.port, *self.more_ports(), self.admin_port):
             while not accepts(port):
                 assert self.process.poll() is None, f"did not start:\n{self.log()}"
                 assert time.monotonic() < deadline, f"does not listen:\n{self.log()}"
                 time.sleep(0.02)
         return self
+
+    def more_ports(self) -> list[int]:
+        """Of further listeners at 127.0.0.1, which are bound one after the other."""
+        addresses = [
+            each["address"] if isinstance(each, dict) else each for each in self.more_listeners
+        ]
+        return [int(each[10:]) for each in addresses if each.startswith("127.0.0.1:")]
 
     def log(self) -> str:
         return (self.folder / "stderr").read_text(errors="replace")
