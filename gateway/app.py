@@ -76,6 +76,7 @@ async def _run(path: Path, resolved: Resolved, watched: Stamp | None) -> None:
     try:
         gateway.obey_signals()
         await gateway.start()
+        settle()
         await gateway.until_told(watched)
     finally:
         await gateway.stop()
@@ -132,7 +133,6 @@ class Gateway:
             for address in await self.listening.start(server.listen):
                 log.info("listening on %s", address)
         self.metrics.reloaded(success=True)
-        _settle()
 
     def obey_signals(self) -> None:
         """SIGTERM drains, SIGINT hurries, SIGHUP reloads."""
@@ -262,7 +262,7 @@ class Gateway:
         log.info("reloaded %s", self.path)
         assert old is not None
         self._in_background(self._retire, old, table)
-        _settle()
+        settle()
 
     async def _retire(self, old: Table, new: Table) -> None:
         """Once nothing in flight is on the old table, stop what only it had."""
@@ -365,8 +365,9 @@ def _warn_of_fixed(old: Resolved, new: Resolved) -> None:
         log.warning("backends have changed and take effect at the next start")
 
 
-def _settle() -> None:
-    """What the table is made of lives long: the collector need not look at it again."""
+def settle() -> None:
+    """What the table is made of lives long: the collector need not look at it again. For the
+    process, so whoever has a gateway in a process of its own says so once it has started."""
     gc.unfreeze()
     gc.collect()
     gc.freeze()

@@ -22,7 +22,7 @@ import msgspec
 import uvloop
 
 from gateway.admin import Question
-from gateway.app import Gateway, configuration
+from gateway.app import Gateway, configuration, settle
 from gateway.config import ConfigErrors
 from gateway.errors import LoadError
 from gateway.seat import Seat
@@ -130,6 +130,7 @@ class Worker:
         self.gateway = Gateway(Path(start.path), resolved, seat)
         self._changes = Changes(self.gateway.metrics)
         await self.gateway.start(start.doors)
+        settle()
         self._started = True
 
     async def _arrange(self, body: Any) -> None:

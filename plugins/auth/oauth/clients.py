@@ -165,14 +165,13 @@ class Clients:
         method, client_id, proof = credentials(request, sent)
         found = await self._found(client_id)
         client, kept = found if found is not None else (None, bytes(32))
-        right = hmac.compare_digest(hashed(proof), kept) or method == NONE
+        right = hmac.compare_digest(hashed(proof), kept)
         if client is None or client.method != method:
             raise invalid_client()
-        if right:
-            return client
-        if method != PRIVATE_KEY_JWT:
+        if method == PRIVATE_KEY_JWT:
+            await self.asserted(client, proof)
+        elif not right and method != NONE:
             raise invalid_client()
-        await self.asserted(client, proof)
         return client
 
     async def _found(self, client_id: str) -> Known | None:
