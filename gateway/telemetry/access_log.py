@@ -25,9 +25,9 @@ class AccessLog:
     """`destination` is "stdout", "off" or a file's path; LoadError when it cannot be opened.
 
     Lines follow within 0.1 s. What cannot be written in time, or at all, is dropped and
-    counted in `gateway_access_log_dropped_total`; a failing destination is logged once, and
-    tried again with each batch, and so is the first line that cannot be made. A file is opened
-    anew after rotation.
+    counted in `gateway_access_log_dropped_total`. The first line that cannot be made is told, and
+    a failing destination once; that is tried again with each batch. A file is opened anew after
+    rotation.
     """
 
     def __init__(self, destination: str, metrics: Metrics) -> None:
@@ -51,7 +51,7 @@ class AccessLog:
             return
         try:
             self._waiting.append(self._lines.line(exchange, now(), seconds))
-        except Exception:
+        except Exception:  # what a middleware made of it must not hurt the request
             self._dropped.inc()
             if not self._failed:
                 self._failed = True

@@ -29,7 +29,11 @@ class Latest:
     async def now(self) -> None:
         """By the reading that is under way, if there is one. Raises BackendError and
         SealedOtherwise."""
-        await self._join()
+        if self._under_way is None:
+            self._at = self._clock()
+            self._under_way = asyncio.ensure_future(self._read())
+            self._under_way.add_done_callback(self._over)
+        await asyncio.shield(self._under_way)
 
     async def within(self, seconds: float) -> None:
         """What was there so many seconds ago, or is. Never raises: without an answer in time what
@@ -37,16 +41,9 @@ class Latest:
         if self._under_way is None and self._clock() - self._at < seconds:
             return
         try:
-            await asyncio.wait_for(self._join(), PATIENCE)
+            await asyncio.wait_for(self.now(), PATIENCE)
         except (BackendError, SealedOtherwise, TimeoutError) as error:
             log.warning("signing keys were not read again: %s", str(error) or "it takes too long")
-
-    async def _join(self) -> None:
-        if self._under_way is None:
-            self._at = self._clock()
-            self._under_way = asyncio.ensure_future(self._read())
-            self._under_way.add_done_callback(self._over)
-        await asyncio.shield(self._under_way)
 
     def _over(self, reading: asyncio.Future[None]) -> None:
         self._under_way = None

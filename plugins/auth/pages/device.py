@@ -146,26 +146,24 @@ class DevicePage:
         )
 
     def _unknown(self, request: web.Request, code: str) -> web.StreamResponse:
-        response = self._rooms.again(
+        return self._rooms.again(
             request,
             "device.html",
             "That code is not known, or it is too old. Look at your device again.",
+            status=400,
             wrong="user_code",
             code=code,
         )
-        response.set_status(400)
-        return response
 
     def _elsewhere(self, request: web.Request, code: str) -> web.StreamResponse:
-        response = self._rooms.again(
+        return self._rooms.again(
             request,
             "device.html",
             "Your device asks for an organisation that you are not a member of.",
+            status=403,
             wrong="user_code",
             code=code,
         )
-        response.set_status(403)
-        return response
 
     def _log_in(self, code: str) -> web.StreamResponse:
         pages = self._rooms.pages

@@ -230,17 +230,19 @@ class Rooms:
         error: AccountError | str,
         *,
         wrong: str = "",
+        status: int | None = None,
         **values: Any,
     ) -> web.Response:
-        """The form once more, with what was wrong. wrong: the field, where the error has none."""
+        """The form once more, with what was wrong. wrong, status: the field and the status, where
+        the error has none."""
         self.refused(template, error)
-        status, text = reason(error)
+        found, text = reason(error)
         if not wrong and not isinstance(error, str):
             wrong = AT.get(type(error), "")
         response = self.pages.render(
             request,
             template,
-            status=status,
+            status=found if status is None else status,
             error=self.pages.say(request, text),
             wrong=wrong,
             **values,
